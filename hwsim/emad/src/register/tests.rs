@@ -1,0 +1,602 @@
+//! Properties that every layout has.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::field::Sampler;
+use crate::mac::Mac;
+
+/// Numbers enough for the largest register: 64 SFD records of 16 draws.
+const DRAWS: usize = 2048;
+
+fn address(source: &mut Sampler) -> IpAddr {
+    if source.flag() {
+        IpAddr::V6(Ipv6Addr::from(source.bytes::<16>()))
+    } else {
+        IpAddr::V4(Ipv4Addr::from(source.bytes::<4>()))
+    }
+}
+
+fn number(source: &mut Sampler, width: u32) -> u32 {
+    (source.draw() & ((1 << width) - 1)).try_into().unwrap()
+}
+
+fn short(source: &mut Sampler, width: u32) -> u16 {
+    number(source, width).try_into().unwrap()
+}
+
+fn byte(source: &mut Sampler, width: u32) -> u8 {
+    number(source, width).try_into().unwrap()
+}
+
+fn ritr(source: &mut Sampler) -> Ritr {
+    let kind = match source.below(5) {
+        0 => RitrType::VlanIf { vlan_id: short(source, 12), efid: short(source, 16) },
+        1 => RitrType::FidIf { fid: short(source, 16) },
+        2 => RitrType::SpIf {
+            lag: source.flag(),
+            system_port: short(source, 16),
+            efid: short(source, 16),
+            vid: short(source, 12),
+        },
+        3 => RitrType::Loopback { raw: source.bytes() },
+        _ => RitrType::Other { code: 4 + byte(source, 2), raw: source.bytes() },
+    };
+    let mut ritr = Ritr {
+        enable: source.flag(),
+        ipv4: source.flag(),
+        ipv6: source.flag(),
+        ipv4_mc: source.flag(),
+        ipv6_mc: source.flag(),
+        ipv4_fe: source.flag(),
+        ipv6_fe: source.flag(),
+        ipv4_mc_fe: source.flag(),
+        ipv6_mc_fe: source.flag(),
+        lb_en: source.flag(),
+        op: RitrOp::from_code(byte(source, 2)),
+        rif: short(source, 16),
+        virtual_router: short(source, 16),
+        mtu: short(source, 16),
+        ingress_counter: RitrCounter::sample(source),
+        egress_counter: RitrCounter::sample(source),
+        ..Ritr::default()
+    };
+    if kind.code() < 3 {
+        ritr.if_mac = Mac(source.bytes());
+        ritr.if_mac_profile_id = byte(source, 4);
+        ritr.if_vrrp_id_ipv4 = byte(source, 8);
+        ritr.if_vrrp_id_ipv6 = byte(source, 8);
+    }
+    Ritr { kind, ..ritr }
+}
+
+/// A MAC that keeps a record from being all zero, which would be taken for an absent one.
+fn present_mac(source: &mut Sampler) -> Mac {
+    let [_, rest @ ..] = source.bytes::<6>();
+    Mac([1, rest[0], rest[1], rest[2], rest[3], rest[4]])
+}
+
+fn sfd(source: &mut Sampler) -> Sfd {
+    let record = |source: &mut Sampler| SfdRecord {
+        swid: byte(source, 8),
+        policy: SfdPolicy::from_code(byte(source, 2)),
+        a: source.flag(),
+        mac: present_mac(source),
+        fid: short(source, 16),
+        action: SfdAction::from_code(byte(source, 4)),
+        target: match source.below(4) {
+            0 => SfdTarget::Unicast {
+                sub_port: byte(source, 8),
+                set_vid: source.flag(),
+                vid: short(source, 12),
+                system_port: short(source, 16),
+            },
+            1 => SfdTarget::UnicastLag {
+                sub_port: byte(source, 8),
+                set_vid: source.flag(),
+                lag_vid: short(source, 12),
+                lag_id: short(source, 10),
+            },
+            2 => SfdTarget::Multicast { pgi: short(source, 13), mid: short(source, 16) },
+            _ => SfdTarget::Other {
+                code: 3 + byte(source, 4) % 13,
+                high: short(source, 16),
+                low: number(source, 28),
+            },
+        },
+    };
+    let records: Vec<_> = (0..source.below(65)).map(|_| record(source)).collect();
+    let asked = records.len() + source.below(65 - records.len());
+    Sfd {
+        swid: byte(source, 8),
+        op: SfdOp(byte(source, 2)),
+        record_locator: number(source, 30),
+        num_rec: asked.try_into().unwrap(),
+        records,
+    }
+}
+
+fn sfn(source: &mut Sampler) -> Sfn {
+    let record = |source: &mut Sampler| {
+        let sub_port = byte(source, 8);
+        let (system_port, lag_id) = (short(source, 16), short(source, 10));
+        let event = match source.below(5) {
+            0 => SfnEvent::LearnedMac { sub_port, system_port },
+            1 => SfnEvent::LearnedMacLag { sub_port, lag_id },
+            2 => SfnEvent::AgedOutMac { sub_port, system_port },
+            3 => SfnEvent::AgedOutMacLag { sub_port, lag_id },
+            _ => SfnEvent::Other {
+                code: 9 + byte(source, 3) % 7,
+                high: system_port,
+                low: number(source, 32),
+            },
+        };
+        SfnRecord { swid: byte(source, 8), mac: present_mac(source), fid: short(source, 16), event }
+    };
+    let records: Vec<_> = (0..source.below(65)).map(|_| record(source)).collect();
+    let asked = records.len() + source.below(65 - records.len());
+    Sfn { swid: byte(source, 8), end: source.flag(), num_rec: asked.try_into().unwrap(), records }
+}
+
+fn sfdf(source: &mut Sampler) -> Sfdf {
+    let (fid, system_port, lag_id) = (short(source, 16), short(source, 16), short(source, 10));
+    Sfdf {
+        swid: byte(source, 8),
+        flush_static: source.flag(),
+        flush_type: match source.below(9) {
+            0 => SfdfFlush::PerSwid,
+            1 => SfdfFlush::PerFid { fid },
+            2 => SfdfFlush::PerPort { system_port },
+            3 => SfdfFlush::PerPortAndFid { system_port, fid },
+            4 => SfdfFlush::PerLag { lag_id },
+            5 => SfdfFlush::PerLagAndFid { lag_id, fid },
+            6 => SfdfFlush::PerNve,
+            7 => SfdfFlush::PerNveAndFid { fid },
+            _ => SfdfFlush::Other {
+                code: 8 + byte(source, 3),
+                words: [number(source, 32), number(source, 32)],
+            },
+        },
+    }
+}
+
+fn reiv(source: &mut Sampler) -> Reiv {
+    let records = (0..source.below(300)).map(|_| (byte(source, 8), ReivRecord::sample(source)));
+    let records = records.filter(|(_, record)| *record != ReivRecord::default()).collect();
+    Reiv { port_page: byte(source, 4), erif: short(source, 16), records }
+}
+
+fn spvm(source: &mut Sampler) -> Spvm {
+    Spvm {
+        pt: source.flag(),
+        pte: source.flag(),
+        local_port: short(source, 10),
+        records: (0..source.below(256)).map(|_| SpvmRecord::sample(source)).collect(),
+    }
+}
+
+fn spvmlr(source: &mut Sampler) -> Spvmlr {
+    Spvmlr {
+        local_port: short(source, 10),
+        records: (0..source.below(256)).map(|_| SpvmlrRecord::sample(source)).collect(),
+    }
+}
+
+fn spms(source: &mut Sampler) -> Spms {
+    const STATES: [SpmsState; 3] =
+        [SpmsState::Discarding, SpmsState::Learning, SpmsState::Forwarding];
+    let state = |source: &mut Sampler| (short(source, 12), STATES[source.below(3)]);
+    Spms {
+        local_port: short(source, 10),
+        states: (0..source.below(300)).map(|_| state(source)).collect(),
+    }
+}
+
+fn smid2(source: &mut Sampler) -> Smid2 {
+    Smid2 {
+        swid: byte(source, 8),
+        mid: short(source, 16),
+        smpe_valid: source.flag(),
+        smpe: short(source, 16),
+        port: (0..source.below(100)).map(|_| short(source, 10)).collect(),
+        port_mask: (0..source.below(100)).map(|_| short(source, 10)).collect(),
+    }
+}
+
+fn htgt(source: &mut Sampler) -> Htgt {
+    Htgt {
+        swid: byte(source, 8),
+        path_type: byte(source, 4),
+        group: byte(source, 8),
+        policer: source.flag().then(|| byte(source, 8)),
+        mirror_action: byte(source, 2),
+        mirroring_agent: byte(source, 3),
+        priority: byte(source, 4),
+        tclass: byte(source, 6),
+        rdq: byte(source, 6),
+    }
+}
+
+fn ralst(source: &mut Sampler) -> Ralst {
+    let bin = |source: &mut Sampler| {
+        let children =
+            RalstBin { left_child_bin: byte(source, 7), right_child_bin: byte(source, 8) };
+        (1 + byte(source, 7), children)
+    };
+    Ralst {
+        root_bin: byte(source, 8),
+        tree_id: byte(source, 8),
+        bins: (0..source.below(200)).map(|_| bin(source)).collect(),
+    }
+}
+
+fn ralue(source: &mut Sampler) -> Ralue {
+    let trap_action = TrapAction::from_code(byte(source, 4));
+    let trap_id = short(source, 9);
+    let action = match source.below(4) {
+        0 => RalueAction::Remote {
+            trap_action,
+            trap_id,
+            adjacency_index: number(source, 24),
+            ecmp_size: short(source, 13),
+        },
+        1 => RalueAction::Local { trap_action, trap_id, local_erif: short(source, 16) },
+        2 => RalueAction::Ip2me { tunnel_ptr: source.flag().then(|| number(source, 24)) },
+        _ => RalueAction::Other {
+            words: [number(source, 32), number(source, 32), number(source, 32)],
+        },
+    };
+    Ralue {
+        op: RalueOp(byte(source, 3)),
+        a: source.flag(),
+        virtual_router: short(source, 16),
+        op_u_mask: byte(source, 3),
+        prefix_len: byte(source, 8),
+        dip: address(source),
+        entry_type: RalueEntry::from_code(byte(source, 2)),
+        bmp_len: byte(source, 8),
+        action,
+    }
+}
+
+fn rauht(source: &mut Sampler) -> Rauht {
+    Rauht {
+        op: RauhtOp(byte(source, 3)),
+        a: source.flag(),
+        rif: short(source, 16),
+        dip: address(source),
+        trap_action: TrapAction::from_code(byte(source, 4)),
+        trap_id: short(source, 9),
+        counter_set_type: byte(source, 8),
+        counter_index: number(source, 24),
+        mac: Mac(source.bytes()),
+    }
+}
+
+fn rauhtd(source: &mut Sampler) -> Rauhtd {
+    fn entry<T>(source: &mut Sampler, dip: T) -> RauhtdEntry<T> {
+        // A RIF that keeps the record from being all zero.
+        RauhtdEntry { a: source.flag(), rif: 1 | short(source, 16), dip }
+    }
+    let record = |source: &mut Sampler| {
+        if source.flag() {
+            let dip = source.bytes::<16>().into();
+            RauhtdRecord::Ipv6(entry(source, dip))
+        } else {
+            let entries = (0..=source.below(4)).map(|_| {
+                let dip = source.bytes::<4>().into();
+                entry(source, dip)
+            });
+            RauhtdRecord::Ipv4(entries.collect())
+        }
+    };
+    let records: Vec<_> = (0..source.below(33)).map(|_| record(source)).collect();
+    let asked = records.len() + source.below(33 - records.len());
+    Rauhtd {
+        filter_fields: byte(source, 8),
+        op: RauhtdOp::from_code(byte(source, 2)),
+        num_rec: asked.try_into().unwrap(),
+        entry_a: source.flag(),
+        kind: Protocol::from_code(byte(source, 4)),
+        entry_rif: short(source, 16),
+        records,
+    }
+}
+
+fn rmft2(source: &mut Sampler) -> Rmft2 {
+    let groups = if source.flag() {
+        Rmft2Groups::Ipv6 {
+            dip: source.bytes::<16>().into(),
+            dip_mask: source.bytes::<16>().into(),
+            sip: source.bytes::<16>().into(),
+            sip_mask: source.bytes::<16>().into(),
+        }
+    } else {
+        Rmft2Groups::Ipv4 {
+            dip: source.bytes::<4>().into(),
+            dip_mask: source.bytes::<4>().into(),
+            sip: source.bytes::<4>().into(),
+            sip_mask: source.bytes::<4>().into(),
+        }
+    };
+    Rmft2 {
+        v: source.flag(),
+        op: byte(source, 2),
+        a: source.flag(),
+        offset: short(source, 16),
+        virtual_router: short(source, 16),
+        irif_mask: IrifMask::from_code(byte(source, 1)),
+        irif: short(source, 16),
+        groups,
+        flexible_action_set: Box::new(source.bytes()),
+    }
+}
+
+/// Any register, with values that fit its fields.
+fn any_register(source: &mut Sampler) -> Register {
+    let kinds: [fn(&mut Sampler) -> Register; REGISTERS.len()] = [
+        |source| sfd(source).into(),
+        |source| sfn(source).into(),
+        |source| spms(source).into(),
+        |source| Spvid::sample(source).into(),
+        |source| spvm(source).into(),
+        |source| Sfgc::sample(source).into(),
+        |source| sfdf(source).into(),
+        |source| Svfa::sample(source).into(),
+        |source| Sfmr::sample(source).into(),
+        |source| spvmlr(source).into(),
+        |source| smid2(source).into(),
+        |source| Qpcr::sample(source).into(),
+        |source| htgt(source).into(),
+        |source| Hpkt::sample(source).into(),
+        |source| Rgcr::sample(source).into(),
+        |source| ritr(source).into(),
+        |source| Ratr::sample(source).into(),
+        |source| Ralta::sample(source).into(),
+        |source| ralst(source).into(),
+        |source| Raltb::sample(source).into(),
+        |source| ralue(source).into(),
+        |source| rauht(source).into(),
+        |source| rauhtd(source).into(),
+        |source| rmft2(source).into(),
+        |source| reiv(source).into(),
+    ];
+    kinds[source.below(kinds.len())](source)
+}
+
+prop_compose! {
+    fn register()(numbers in prop::collection::vec(any::<u64>(), DRAWS)) -> Register {
+        any_register(&mut Sampler(numbers))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    // Would break: a field that is not read where it is written, or two fields in the same bits.
+    #[test]
+    fn every_register_survives_the_wire(register in register()) {
+        let payload = register.encode();
+        prop_assert_eq!(Register::decode(register.id(), &payload), Ok(register));
+    }
+
+    // Would break: a payload of the other side could end the program, or read differently the second time.
+    #[test]
+    fn any_payload_is_decoded_or_refused(
+        index in 0..REGISTERS.len(), payload in prop::collection::vec(any::<u8>(), 0..1200),
+    ) {
+        let (_, id, len) = REGISTERS[index];
+        match Register::decode(id, &payload) {
+            Ok(register) => {
+                prop_assert!(payload.len() >= len);
+                prop_assert_eq!(Register::decode(id, &register.encode()), Ok(register));
+            }
+            Err(error) => prop_assert_eq!(matches!(error, DecodeError::Short { .. }), payload.len() < len),
+        }
+    }
+
+    // Would break: a payload damaged on its way could end the program.
+    #[test]
+    fn a_damaged_payload_is_decoded_or_refused(
+        register in register(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..9),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut payload = register.encode();
+        for (index, value) in damage {
+            *index.get_mut(&mut payload) = value;
+        }
+        if let Ok(damaged) = Register::decode(register.id(), &payload) {
+            prop_assert_eq!(Register::decode(register.id(), &damaged.encode()), Ok(damaged));
+        }
+        payload.truncate(cut.index(payload.len()));
+        let is_short = matches!(Register::decode(register.id(), &payload), Err(DecodeError::Short { .. }));
+        prop_assert!(is_short);
+    }
+
+    // Would break: firmware that appends fields to a register could not be read any more.
+    #[test]
+    fn bytes_after_a_register_are_ignored(register in register(), more in prop::collection::vec(any::<u8>(), 0..64)) {
+        let mut payload = register.encode();
+        payload.extend(more);
+        prop_assert_eq!(Register::decode(register.id(), &payload), Ok(register));
+    }
+}
+
+// Would break: two registers share an id or a name, or a frame cannot hold one.
+#[test]
+fn registers_are_distinct_and_fit_a_frame() {
+    for (index, &(name, id, len)) in REGISTERS.iter().enumerate() {
+        assert_eq!((id_of(name), name_of(id)), (Some(id), Some(name)), "register {index}");
+        assert!(len.is_multiple_of(4) && len <= crate::frame::MAX_PAYLOAD_LEN, "{name}");
+    }
+    assert_eq!(id_of("nope"), None);
+    assert_eq!(name_of(0), None);
+}
+
+// Would break: a VLAN or profile that is out of range changes another field of the same word.
+#[test]
+fn values_out_of_range_stay_in_their_field() {
+    let wide = Ritr {
+        if_mac_profile_id: 0xff,
+        op: RitrOp::Other(0xff),
+        kind: RitrType::VlanIf { vlan_id: 0xffff, efid: 7 },
+        ..Ritr::default()
+    };
+    let fitting = Ritr {
+        if_mac_profile_id: 15,
+        op: RitrOp::Other(3),
+        kind: RitrType::VlanIf { vlan_id: 4095, efid: 7 },
+        ..Ritr::default()
+    };
+    assert_eq!(Ritr::decode(&wide.encode()), Ok(fitting));
+
+    let mac = Mac([2, 0, 0, 0, 0, 1]);
+    let wide = SfdRecord::unicast(SfdPolicy::Static, mac, 1, 0xffff, SfdAction::Nop, 3);
+    let fitting = SfdRecord::unicast(SfdPolicy::Static, mac, 1, 4095, SfdAction::Nop, 3);
+    assert_eq!(
+        Sfd::new(SfdOp::WRITE_EDIT, vec![wide]).encode(),
+        Sfd::new(SfdOp::WRITE_EDIT, vec![fitting]).encode()
+    );
+
+    let wide = Spvid { local_port: 0xffff, pvid: 0xffff, ..Spvid::default() };
+    let fitting = Spvid { local_port: 1023, pvid: 4095, ..Spvid::default() };
+    assert_eq!(wide.encode(), fitting.encode());
+}
+
+// Would break: more records than fit spill over, or vanish together with those that fit.
+#[test]
+fn records_that_do_not_fit_are_left_out() {
+    let record = SfdRecord::router(Mac([2, 0, 0, 0, 0, 1]), 1);
+    assert_eq!(Sfd::new(SfdOp::WRITE_EDIT, vec![record; 70]).records.len(), 64);
+    assert_eq!(
+        Spvm::decode(&Spvm::range(1, 1..=300, true, false).encode()).unwrap().records.len(),
+        255
+    );
+    let learn = Spvmlr::decode(&Spvmlr::range(1, 1..=300, true).encode()).unwrap();
+    assert_eq!(learn.records.len(), 255);
+    let spms = Spms::vlan(1, 4096, SpmsState::Forwarding);
+    assert_eq!(Spms::decode(&spms.encode()).unwrap().states.len(), 0);
+    let smid2 = Smid2::member(1, 1024, true, None);
+    assert_eq!(Smid2::decode(&smid2.encode()).unwrap().port.len(), 0);
+}
+
+// Would break: the answer of a dump is cut short, or a count that is too large is believed.
+#[test]
+fn record_counts_are_checked() {
+    let mut payload = Sfd::dump(0).encode();
+    assert_eq!(Sfd::decode(&payload).unwrap(), Sfd::dump(0));
+    payload[0x0b] = 65;
+    let error = DecodeError::TooManyRecords { register: "sfd", count: 65, max: 64 };
+    assert_eq!(Sfd::decode(&payload), Err(error));
+}
+
+// Would break: a register of a family that is not IP would be taken for IPv4.
+#[test]
+fn unknown_families_are_refused() {
+    let mut payload = vec![0; Ralue::LEN];
+    payload[0] = 2;
+    let error = DecodeError::UnknownValue { register: "ralue", field: "protocol", value: 2 };
+    assert_eq!(Ralue::decode(&payload), Err(error));
+    assert_eq!(
+        error_text(Ralue::ID, &payload),
+        "Register ralue, field protocol: value 2 is not known"
+    );
+    assert_eq!(error_text(0x1234, &payload), "Register 0x1234 is not known");
+    assert_eq!(error_text(Ralue::ID, &[]), "Register ralue needs 56 bytes, got 0");
+}
+
+fn error_text(id: u16, payload: &[u8]) -> String {
+    Register::decode(id, payload).unwrap_err().to_string()
+}
+
+// Would break: names printed for people, or read from vectors, would not lead back to their value.
+#[test]
+fn named_values_have_one_name() {
+    for &action in SfdAction::NAMED {
+        assert_eq!(action.name().and_then(SfdAction::from_name), Some(action));
+        assert_eq!(SfdAction::from_code(action.code()), action);
+    }
+    assert_eq!(SfdAction::ForwardIpRouter.to_string(), "forward_ip_router");
+    assert_eq!(SfdAction::from_code(9).to_string(), "9");
+    assert_eq!(SfdOp::from_name("write_remove"), Some(SfdOp::WRITE_REMOVE));
+}
+
+// Would break: the page of registers in the documentation differs from the code.
+#[test]
+fn the_documentation_lists_the_registers() {
+    let page = include_str!("../../../../docs/registers.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let listed: Vec<_> = rows.iter().map(|row| row.splitn(5, '|').collect::<Vec<_>>()).collect();
+    let listed: Vec<_> = listed.iter().map(|row| row[1..4].join("|")).collect();
+    let expected: Vec<_> = REGISTERS
+        .iter()
+        .map(|(name, id, len)| format!(" `{name}` | 0x{id:04x} | {len} "))
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+/// The words of a payload that are not zero, with their offsets.
+fn words(register: impl Into<Register>) -> Vec<(usize, u32)> {
+    let payload = register.into().encode();
+    let words = payload.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
+    words.enumerate().map(|(n, word)| (n * 4, word)).filter(|(_, word)| *word != 0).collect()
+}
+
+// Would break: what the agent writes most differs from what the driver writes.
+#[test]
+fn constructors_write_what_the_driver_writes() {
+    let mac = Mac([0x00, 0x00, 0x5e, 0x00, 0x01, 0x45]);
+    assert_eq!(
+        words(Sfd::new(SfdOp::WRITE_EDIT, vec![SfdRecord::router(mac, 5341)])),
+        [(0x04, 0x4000_0000), (0x08, 1), (0x14, 0x5e00_0145), (0x18, 0x14dd), (0x1c, 0x3000_0000)]
+    );
+    let learned = SfdRecord::unicast(SfdPolicy::Dynamic, mac, 1, 10, SfdAction::Nop, 53);
+    let lag = SfdRecord::unicast_lag(SfdPolicy::Dynamic, mac, 1, 0, SfdAction::Nop, 7);
+    let group = SfdRecord::multicast(mac, 1, SfdAction::Nop, 9);
+    let target = |record| words(Sfd::new(SfdOp::WRITE_REMOVE, vec![record]))[2..].to_vec();
+    let key = (0x14, 0x5e00_0145);
+    assert_eq!(
+        target(learned),
+        [(0x10, 0x000c_0000), key, (0x18, 0x8000_0001), (0x1c, 0x000a_0035)]
+    );
+    assert_eq!(target(lag), [(0x10, 0x001c_0000), key, (0x18, 0x8000_0001), (0x1c, 7)]);
+    assert_eq!(target(group), [(0x10, 0x0020_0000), key, (0x18, 0x1fff_0001), (0x1c, 9)]);
+
+    let ritr = Ritr { rif: 5, ..Ritr::default() };
+    assert_eq!(words(ritr.clone()), [(0x00, 0xbc80_0005), (0x04, 0x3d00_0000)]);
+    assert_eq!(words(ritr.removal()), [(0x00, 0x3c90_0005), (0x04, 0x3d00_0000)]);
+    assert_eq!(words(Ritr::query(5)), [(0x00, 5)]);
+    assert_eq!(words(Svfa::vid(10, 2, None)), [(0x00, 1), (0x04, 0x0002_000a)]);
+    assert_eq!(
+        words(Svfa::port_vid(300, 10, 2, Some(4))),
+        [(0x00, 0x002c_1101), (0x04, 0x0002_000a), (0x14, 0x0100_0004)]
+    );
+    assert_eq!(words(Reiv::port(4, 300, 10)), [(0x00, 1), (0x04, 4), (0xd0, 0x8000_000a)]);
+    assert_eq!(words(Sfdf::new(SfdfFlush::PerFid { fid: 3 })), [(0x04, 0x1100_0000), (0x0c, 3)]);
+    assert_eq!(words(Smid2::member(2, 1, true, None)), [(0x00, 2), (0x9c, 2), (0x11c, 2)]);
+    assert_eq!(
+        words(Smid2::member(2, 1, false, Some(3))),
+        [(0x00, 2), (0x08, 0x0010_0003), (0x11c, 2)]
+    );
+    assert_eq!(
+        words(Htgt::new(20, Some(13), 5, 5)),
+        [(0x00, 20), (0x04, 0x0000_800d), (0x0c, 5), (0x10, 0x0005_0014)]
+    );
+    let host = IpAddr::from([10, 0, 0, 1]);
+    assert_eq!(
+        words(Ralue::new(
+            RalueOp::WRITE_WRITE,
+            1,
+            host,
+            32,
+            RalueAction::Ip2me { tunnel_ptr: None }
+        )),
+        [(0x04, 0x0001_0000), (0x08, 32), (0x18, 0x0a00_0001), (0x1c, 0x8020_0002)]
+    );
+    assert_eq!(
+        words(Rauht::new(RauhtOp::WRITE_DELETE, 4, mac, host)),
+        [(0x00, 0x0030_0004), (0x1c, 0x0a00_0001), (0x70, 0x5e00_0145)]
+    );
+}
