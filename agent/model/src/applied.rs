@@ -1,0 +1,83 @@
+//! What the chip acknowledged. This is the **Applied** column: nothing is booked before the acknowledgement.
+//!
+//! A row whose write has an unknown outcome is in neither state: it is *unknown*, and nothing is planned on it
+//! until it was read back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chip::{Change, Entry, Key, Rif, Tables};
+
+/// Acknowledged rows, and rows of unknown content.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Applied {
+    tables: Tables,
+    unknown: BTreeMap<Key, Entry>,
+}
+
+impl Applied {
+    /// What a read-back found.
+    pub const fn from_tables(tables: Tables) -> Self {
+        Self { tables, unknown: BTreeMap::new() }
+    }
+
+    /// The acknowledged rows.
+    pub const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The acknowledged content of a row.
+    pub fn get(&self, key: &Key) -> Option<&Entry> {
+        self.tables.get(key)
+    }
+
+    /// Exactly this content was acknowledged.
+    pub fn holds(&self, entry: &Entry) -> bool {
+        self.tables.get(&entry.key()) == Some(entry)
+    }
+
+    /// The outcome of the last write to this row is not known.
+    pub fn is_unknown(&self, key: &Key) -> bool {
+        self.unknown.contains_key(key)
+    }
+
+    /// Rows that have to be read back.
+    pub fn unknown(&self) -> impl Iterator<Item = &Key> {
+        self.unknown.keys()
+    }
+
+    /// The router interfaces by index.
+    pub fn rifs(&self) -> impl Iterator<Item = &Rif> {
+        self.tables.values().filter_map(|entry| match entry {
+            Entry::Rif(rif) => Some(rif),
+            _ => None,
+        })
+    }
+
+    /// The chip acknowledged a change.
+    pub fn acknowledge(&mut self, change: &Change) {
+        let key = change.key();
+        self.unknown.remove(&key);
+        match change.after() {
+            Some(entry) => self.tables.insert(key, entry.clone()),
+            None => self.tables.remove(&key),
+        };
+    }
+
+    /// Nobody knows whether the chip made this change.
+    pub fn doubt(&mut self, change: &Change) {
+        let (Change::Add(entry) | Change::Remove(entry) | Change::Edit { to: entry, .. }) = change;
+        self.tables.remove(&entry.key());
+        self.unknown.insert(entry.key(), entry.clone());
+    }
+
+    /// A read-back settled what a row holds.
+    pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
+        self.unknown.remove(key);
+        match found {
+            Some(entry) => self.tables.insert(key.clone(), entry),
+            None => self.tables.remove(key),
+        };
+    }
+}

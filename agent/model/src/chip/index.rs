@@ -1,0 +1,67 @@
+//! Chip indices as distinct types, so that a RIF index can't be passed where a FID is meant.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+index!(
+    /// Router interface, 0..the chip's `rifs` resource.
+    RifIndex(u16)
+);
+index!(
+    /// Filtering identifier: 1..=4094 802.1Q, 4095..=5118 802.1D, 5120.. router sub-ports.
+    Fid(u16)
+);
+index!(
+    /// Virtual router, 0..the chip's `virtual_routers` resource.
+    VrId(u16)
+);
+index!(
+    /// Router-interface MAC profile, 0..the chip's `rif_mac_profiles` resource, at most 16.
+    MacProfile(u8)
+);
+index!(
+    /// VLAN id, 0..=4095. 4095 is what untagged frames of a router port carry inside the chip.
+    Vid(u16)
+);
+index!(
+    /// Packet policer.
+    PolicerId(u16)
+);
+index!(
+    /// Trap group, 0..=63.
+    TrapGroupId(u8)
+);
+index!(
+    /// Packet class, 0..=1023.
+    TrapId(u16)
+);
+
+impl Fid {
+    /// First FID of router sub-ports: a sub-port RIF uses this plus its index.
+    pub const ROUTER_BASE: u16 = 5120;
+
+    /// The FID that belongs to a sub-port router interface.
+    pub const fn of_subport(rif: RifIndex) -> Self {
+        Self(Self::ROUTER_BASE.saturating_add(rif.0))
+    }
+}
+
+impl Vid {
+    /// Untagged frames of a router port inside the chip.
+    pub const UNTAGGED: Self = Self(4095);
+}

@@ -1,0 +1,142 @@
+//! What the chip should hold, and why something is not offloaded. This is the **Intended** column.
+//!
+//! Everything is computed per *unit*: one device that may have a router interface, with the macvlans and ipvlans on it.
+//! A changed link or address recomputes its unit and nothing else.
+//!
+//! ```text
+//!   Topology + Policy + ChipIdentity ──unit(ifindex)──▶ Unit { RouterInterface?, verdict of the device, of each upper }
+//! ```
+
+mod admission;
+mod interface;
+mod reason;
+mod scheme;
+#[cfg(test)]
+mod tests;
+mod traps;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use interface::{judge, unit};
+pub use reason::Reason;
+pub use scheme::{Protocol, Scheme};
+pub use traps::{
+    CONTROL_TRAPS, ControlTrap, EXTERNAL_ROUTE, GROUPS, Group, MULTICAST, TrapProfile, group_named,
+    trap_profile,
+};
+pub use verdict::{Condition, State, Verdict};
+
+use crate::{IfIndex, LocalPort, Mac, Vrid};
+
+/// The routing table that stands for the default VRF (RT_TABLE_MAIN); local and default are folded into it.
+pub const TABLE_MAIN: u32 = 254;
+
+/// Which ports are the chip's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChipIdentity {
+    /// The id in the alternative names of its ports.
+    pub chip_id: String,
+    /// Front-panel ports, 1..=ports.
+    pub ports: u16,
+}
+
+impl ChipIdentity {
+    /// The port that an alternative name `hwsim-<chip id>-p<local port>` stands for.
+    pub fn port_of<'a>(&self, altnames: impl IntoIterator<Item = &'a String>) -> Option<LocalPort> {
+        altnames.into_iter().find_map(|name| {
+            let number = name.strip_prefix("hwsim-")?.strip_prefix(self.chip_id.as_str())?;
+            let port: u16 = number.strip_prefix("-p")?.parse().ok()?;
+            (1..=self.ports).contains(&port).then_some(LocalPort(port))
+        })
+    }
+}
+
+/// When a macvlan's MAC is programmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VmacPolicy {
+    /// Up, not proto_down, and at least one qualifying address.
+    #[default]
+    Active,
+}
+
+impl VmacPolicy {
+    /// The word in JSON, text and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+        }
+    }
+}
+
+/// What the operator decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Admission of macvlans' MACs.
+    pub vmac_policy: VmacPolicy,
+    /// Names of devices that are left alone.
+    pub exclude: BTreeSet<String>,
+    /// Rate of the VRRP policer in packets per second.
+    pub vrrp_rate: u32,
+    /// Burst of the VRRP policer in packets; a power of two.
+    pub vrrp_burst: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            vmac_policy: VmacPolicy::Active,
+            exclude: BTreeSet::new(),
+            vrrp_rate: 1024,
+            vrrp_burst: 1024,
+        }
+    }
+}
+
+/// A destination that the kernel itself serves.
+pub type Destinations = BTreeSet<IpNet>;
+
+/// A router interface by kernel keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterInterface {
+    /// The netdev it stands for.
+    pub ifindex: IfIndex,
+    /// The port below.
+    pub port: LocalPort,
+    /// The routing table of its VRF, [`TABLE_MAIN`] outside one.
+    pub table: u32,
+    /// The netdev's own MAC.
+    pub mac: Mac,
+    /// Bytes
+    pub mtu: u16,
+    /// Every MAC whose frames it takes, with the devices that want it.
+    pub router_macs: BTreeMap<Mac, BTreeSet<IfIndex>>,
+    /// Fast-path holder, IPv4: the lowest admitted VRID.
+    pub vrrp_ipv4: Option<Vrid>,
+    /// Fast-path holder, IPv6: the lowest admitted VRID.
+    pub vrrp_ipv6: Option<Vrid>,
+    /// Its own and its admitted macvlans' addresses, and subnet broadcasts.
+    pub destinations: Destinations,
+}
+
+/// What one device and its macvlans come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Unit {
+    /// None: no router interface.
+    pub router_interface: Option<RouterInterface>,
+    /// Verdict of the device as a router interface; None: it has no address and no reason to be one.
+    pub rif: Option<Verdict>,
+    /// Verdicts of the macvlans and ipvlans on it (or of the device itself, if that is one without a lower here).
+    pub vmacs: BTreeMap<IfIndex, Verdict>,
+}
+
+impl Unit {
+    /// Nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.router_interface.is_none() && self.rif.is_none() && self.vmacs.is_empty()
+    }
+}

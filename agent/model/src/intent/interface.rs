@@ -1,0 +1,157 @@
+//! Which device gets a router interface (rule: it has an address, or is a VRF slave), and with what content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::admission::{admit, made_by_kernel};
+use super::{
+    ChipIdentity, Destinations, Policy, Reason, RouterInterface, Scheme, TABLE_MAIN, Unit, Verdict,
+};
+use crate::topology::{Address, Link, LinkKind, Topology};
+use crate::types::Family;
+use crate::{IfIndex, LocalPort};
+
+/// Computes what one device comes to. Empty for a device that is gone, and for one that another unit speaks for.
+pub fn unit(topology: &Topology, ifindex: IfIndex, policy: &Policy, chip: &ChipIdentity) -> Unit {
+    let Some(link) = topology.link(ifindex) else { return Unit::default() };
+    if is_virtual(link) {
+        return orphan(topology, link, policy);
+    }
+    let port = chip.port_of(&link.altnames);
+    let rif = judge(topology, link, port, policy);
+    let admitted = rif.admits();
+
+    let mut vmacs = BTreeMap::new();
+    let mut interface = port.filter(|_| admitted).and_then(|port| describe(topology, link, port));
+    for upper in topology.uppers(ifindex).filter(|upper| is_virtual(upper)) {
+        let verdict =
+            admit(topology, upper, Some(link), port.is_some(), interface.is_some(), policy);
+        if let Some(interface) = interface.as_mut().filter(|_| verdict.admits()) {
+            accept(interface, topology, upper);
+        }
+        vmacs.insert(upper.ifindex, verdict);
+    }
+    let worth_telling = admitted || !topology.addresses(ifindex).is_empty();
+    Unit { router_interface: interface, rif: worth_telling.then_some(rif), vmacs }
+}
+
+/// The verdict of a device as a router interface, also for one that has no address.
+pub fn judge(
+    topology: &Topology,
+    link: &Link,
+    port: Option<LocalPort>,
+    policy: &Policy,
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    let over_port = matches!(&link.kind, LinkKind::Other { name } if matches!(name.as_str(), "vlan" | "bridge" | "bond" | "team"));
+    match port {
+        Some(port) => {
+            verdict.ask(true, Reason::LowerNotAsic, format!("is port {} of the chip", port.0));
+        }
+        None if over_port => {
+            verdict.ask(false, Reason::RifUnsupported, "is not a bare port of the chip");
+        }
+        None => verdict.ask(false, Reason::LowerNotAsic, "is not a port of the chip"),
+    }
+    verdict.ask(
+        !policy.exclude.contains(&link.ifname),
+        Reason::ExcludedByConfig,
+        "is not excluded by the configuration",
+    );
+    let vrf = vrf_of(topology, link);
+    verdict.ask(
+        link.master.is_none() || vrf.is_some(),
+        Reason::PortEnslaved,
+        "is not a member of a bridge, bond or team",
+    );
+    let counted = topology.addresses(link.ifindex).iter().filter(|a| counts(a, link)).count();
+    let text = match (counted, vrf) {
+        (0, None) => "has no address".to_owned(),
+        (0, Some(_)) => "has no address but is a VRF slave".to_owned(),
+        (1, _) => "has 1 address".to_owned(),
+        (n, _) => format!("has {n} addresses"),
+    };
+    verdict.ask(counted > 0 || vrf.is_some(), Reason::NoAddress, text);
+    let mac = link.mac.filter(|mac| !mac.is_multicast() && !mac.is_zero());
+    verdict.ask(mac.is_some(), Reason::MacMulticast, "has a unicast MAC");
+    verdict
+}
+
+/// A macvlan or ipvlan: spoken for by the device below it.
+pub(super) const fn is_virtual(link: &Link) -> bool {
+    matches!(link.kind, LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. })
+}
+
+/// The table of the VRF that a device is a slave of.
+pub(super) fn vrf_of(topology: &Topology, link: &Link) -> Option<u32> {
+    match topology.link(link.master?)?.kind {
+        LinkKind::Vrf { table } => Some(table),
+        _ => None,
+    }
+}
+
+/// A macvlan whose lower is elsewhere, or not announced yet: nobody else speaks for it.
+fn orphan(topology: &Topology, link: &Link, policy: &Policy) -> Unit {
+    if link.lower().is_some_and(|lower| topology.link(lower).is_some()) {
+        return Unit::default();
+    }
+    let verdict = admit(topology, link, None, false, false, policy);
+    Unit { vmacs: [(link.ifindex, verdict)].into(), ..Unit::default() }
+}
+
+/// An address that makes a router interface. Link-locals count, as in mlxsw_sp_rif_should_config(); a failed one
+/// never does, and a tentative one of the kernel's own is in dumps but not in events.
+fn counts(address: &Address, link: &Link) -> bool {
+    !(address.is_dadfailed() || address.is_tentative() && made_by_kernel(address, link))
+}
+
+fn describe(topology: &Topology, link: &Link, port: LocalPort) -> Option<RouterInterface> {
+    let mac = link.mac?;
+    let mut destinations = BTreeSet::new();
+    extend(&mut destinations, topology, link);
+    Some(RouterInterface {
+        ifindex: link.ifindex,
+        port,
+        table: vrf_of(topology, link).unwrap_or(TABLE_MAIN),
+        mac,
+        mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
+        router_macs: [(mac, BTreeSet::from([link.ifindex]))].into(),
+        vrrp_ipv4: None,
+        vrrp_ipv6: None,
+        destinations,
+    })
+}
+
+/// Adds an admitted macvlan to the interface below it.
+fn accept(interface: &mut RouterInterface, topology: &Topology, upper: &Link) {
+    let Some(mac) = upper.mac else { return };
+    interface.router_macs.entry(mac).or_default().insert(upper.ifindex);
+    extend(&mut interface.destinations, topology, upper);
+    if let Some((family, vrid)) = Scheme::of(mac).vrrp() {
+        let slot = match family {
+            Family::Ipv4 => &mut interface.vrrp_ipv4,
+            Family::Ipv6 => &mut interface.vrrp_ipv6,
+        };
+        *slot = Some(slot.map_or(vrid, |holder| holder.min(vrid)));
+    }
+}
+
+/// The addresses that the kernel itself serves, as mlxsw maps RTN_LOCAL and RTN_BROADCAST. Unicast link-locals need
+/// no route: the chip traps that scope by itself (trap ipv6_uc_dip_link_local_scope).
+fn extend(destinations: &mut Destinations, topology: &Topology, link: &Link) {
+    for address in topology.addresses(link.ifindex).iter().filter(|a| counts(a, link)) {
+        if address.is_link_local_v6() {
+            continue;
+        }
+        destinations.insert(IpNet::from(address.ip));
+        if let IpAddr::V4(ip) = address.ip
+            && let Ok(net) = Ipv4Net::new(ip, address.prefix_len)
+            && address.prefix_len < 31
+        {
+            destinations.insert(IpNet::from(IpAddr::V4(net.broadcast())));
+        }
+        destinations.extend(address.broadcast.map(IpNet::from));
+    }
+}

@@ -1,0 +1,212 @@
+//! Why something is not in the chip: the one table of reason codes that feeds the client, the API, metrics and docs.
+//!
+//! Codes are stable: new ones are added, none is renamed. `docs/reasons.md` is made from this table by a test.
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::State;
+
+macro_rules! reasons {
+    ($($variant:ident $code:literal $state:ident $sentence:literal $effect:literal $fix:literal)*) => {
+        /// A stable reason code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Reason {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order in which the first match wins.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The state that an object with this reason is in.
+            pub const fn state(self) -> State {
+                match self { $(Self::$variant => State::$state,)* }
+            }
+
+            /// What is the case.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// What follows for traffic.
+            pub const fn effect(self) -> &'static str {
+                match self { $(Self::$variant => $effect,)* }
+            }
+
+            /// What to do about it.
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    ForeignNetns "foreign_netns" NotOffloaded
+        "The device below is in another network namespace."
+        "The chip does not route frames for this MAC; the kernel still serves it in software."
+        "Move the device into the network namespace of its lower device."
+    LowerNotAsic "lower_not_asic" NotOffloaded
+        "There is no switch port below this device."
+        "The kernel serves it in software; the chip is not involved."
+        "Nothing, unless it should sit on a switch port."
+    ExcludedByConfig "excluded_by_config" NotOffloaded
+        "The configuration excludes this device."
+        "The chip does not route frames for it."
+        "Remove the device from `exclude` in firsthop.toml."
+    PortEnslaved "port_enslaved" NotOffloaded
+        "The port is a member of a bridge, bond or team, so its own addresses route nothing."
+        "The chip has no router interface for it; the kernel ignores the addresses as well."
+        "Put the address on the master, or take the port out of it (`ip link set DEV nomaster`)."
+    RifUnsupported "rif_unsupported" NotOffloaded
+        "This kind of device over a switch port gets no router interface yet."
+        "Its frames are not routed in hardware."
+        "Put the address on the port itself."
+    MacvlanEnslaved "macvlan_enslaved" NotOffloaded
+        "The macvlan is a member of a bridge, bond or team."
+        "The chip does not route frames for its MAC."
+        "Take it out (`ip link set DEV nomaster`); only a VRF may hold a macvlan."
+    MacvlanPassthru "macvlan_passthru" NotOffloaded
+        "A passthru macvlan uses its lower device's own MAC."
+        "There is no second MAC to route for."
+        "Use mode private (keepalived) or bridge (FRR)."
+    MacMulticast "mac_multicast" NotOffloaded
+        "The MAC is a group address or all zero."
+        "It can't be a router's MAC."
+        "Give the device a unicast MAC (`ip link set DEV address MAC`)."
+    IpvlanSharesMac "ipvlan_shares_mac" NotOffloaded
+        "An ipvlan shares its lower device's MAC."
+        "Frames for it already reach the router through the lower's MAC and are delivered by the kernel."
+        "Nothing; use a macvlan where a MAC of its own is wanted."
+    IpvlanVepaReflection "ipvlan_vepa_reflection" NotOffloaded
+        "A vepa ipvlan expects the switch to send its frames back out of the port they came from."
+        "A chip does not reflect frames: siblings can't talk to one another."
+        "Use mode bridge or private."
+    VmacUnsupported "vmac_unsupported" NotOffloaded
+        "This chip or driver can't take a second router MAC."
+        "The kernel serves the MAC in software."
+        "Nothing on this hardware."
+    NoRif "no_rif" Held
+        "The lower device has no router interface."
+        "The chip does not route frames for this MAC."
+        "Give the lower device an address (`ip addr add ADDR dev LOWER`)."
+    MacvlanDown "macvlan_down" Held
+        "The macvlan is down."
+        "The chip does not route frames for its MAC, as a backup should not."
+        "Bring it up (`ip link set DEV up`) when this router is to be active."
+    Protodown "protodown" Held
+        "The macvlan is held down by its daemon (proto_down), as FRR does with a backup."
+        "The chip does not route frames for its MAC, as a backup should not."
+        "Nothing: the daemon clears it when this router becomes active."
+    LowerDown "lower_down" Held
+        "The lower device is down or has no carrier."
+        "No frames can arrive for this MAC."
+        "Bring the lower device up and check its cable."
+    NoAddress "no_address" Held
+        "The device has no address that counts."
+        "The chip does not route frames for its MAC, as a backup should not."
+        "Nothing on a backup; otherwise add the virtual address (`ip addr add ADDR dev DEV`)."
+    LinklocalOnly "linklocal_only" Held
+        "The only addresses are link-local ones that a backup has as well."
+        "The chip does not route frames for its MAC, as a backup should not."
+        "Nothing on a backup; otherwise add the virtual address (`ip addr add ADDR dev DEV`)."
+    BackupPolicy "backup_policy" Held
+        "Withdrawn because no advertisements of this router were seen."
+        "The chip does not route frames for its MAC."
+        "Check that the VRRP daemon is running."
+    RifTableFull "rif_table_full" Refused
+        "The chip's table of router interfaces is full."
+        "Frames for this interface are not routed in hardware; incumbents keep working."
+        "Remove an address from another interface; this one is retried by itself."
+    FdbFull "fdb_full" Refused
+        "The chip's forwarding database is full."
+        "Frames for this MAC are not routed in hardware; incumbents keep working."
+        "Remove other macvlans or static entries; this one is retried by itself."
+    VrTableFull "vr_table_full" Refused
+        "The chip has no free virtual router for this VRF."
+        "The interfaces of this VRF are not routed in hardware."
+        "Remove another VRF; this one is retried by itself."
+    RifMacProfilesFull "rif_mac_profiles_full" Refused
+        "The chip has no free MAC profile: router interfaces have too many different MAC prefixes."
+        "The interface keeps its former MAC in the chip, or has no router interface."
+        "Give the interface a MAC with the prefix of another one; it is retried when a profile frees."
+    VrfMismatch "vrf_mismatch" Refused
+        "The macvlan is in another VRF than its lower device."
+        "The chip would look its packets up in the wrong table, so it does not route frames for this MAC."
+        "Put both into the same VRF."
+    FdbConflict "fdb_conflict" Refused
+        "A foreign static entry of the chip holds this MAC."
+        "Frames for this MAC go where that entry says."
+        "Remove the foreign entry."
+    MacDuplicate "mac_duplicate" Refused
+        "Another device owns this MAC in the same bridging domain."
+        "Frames for this MAC go to the other device."
+        "Give one of the two another MAC."
+    HwError "hw_error" Failed
+        "The chip refused a write."
+        "The former state is kept; the write is retried."
+        "See `firsthop explain DEV` and the daemon's log for the register and the status."
+    PendingRetry "pending_retry" Pending
+        "A write to the chip waits to be made again."
+        "The former state is kept meanwhile."
+        "Nothing; `firsthop wait synced` waits for it."
+    VridConflict "vrid_conflict" Offload
+        "Another VRID of this family holds the router interface's fast-path slot."
+        "None for forwarding: frames for this MAC reach the router through the forwarding database."
+        "Nothing; the slot is taken over when the other VRID leaves."
+    PolicerTooSmall "policer_too_small" Offload
+        "The VRRP policer is smaller than the advertisements of all virtual routers need."
+        "Advertisements may be dropped, and backups may take over."
+        "Raise `vrrp_rate` and `vrrp_burst` in firsthop.toml."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Broken if a code on the wire differed from the one in the table.
+    #[test]
+    fn codes_are_the_serialised_names() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{}\"", reason.code()));
+            assert!(!reason.fix().is_empty() && !reason.effect().is_empty());
+        }
+    }
+
+    // Broken if the page that people read said something else than the table. UPDATE=1 rewrites the page.
+    #[test]
+    fn the_page_is_the_table() {
+        use std::fmt::Write as _;
+        let mut page = String::from(
+            "# Reason codes\n\n\
+             Why a router interface or virtual MAC is not in the chip, or what is worth knowing although it is. The first match in\n\
+             this order wins. Codes are stable: new ones are added, none is renamed. `firsthop explain DEV` shows each condition.\n",
+        );
+        let mut state = None;
+        for reason in Reason::ALL {
+            if state.replace(reason.state()) != Some(reason.state()) {
+                write!(page, "\n## State `{}`\n", reason.state()).unwrap();
+            }
+            write!(
+                page,
+                "\n### `{}`\n{}\n\n* effect: {}\n* fix: {}\n",
+                reason.code(),
+                reason.sentence(),
+                reason.effect(),
+                reason.fix()
+            )
+            .unwrap();
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reasons.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        assert!(std::fs::read_to_string(path).unwrap() == page, "Run this test with UPDATE=1");
+    }
+}

@@ -1,0 +1,236 @@
+//! What may be asked of the state: how each router interface and virtual MAC stands, and where the columns differ.
+
+use serde::{Deserialize, Serialize};
+
+use super::Reconciler;
+use crate::applied::Applied;
+use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex};
+use crate::intent::{Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict};
+use crate::plan::{Allocation, Limits, Object, diff};
+use crate::retry::{Retry, Trouble};
+use crate::topology::{Link, Topology};
+use crate::types::Family;
+use crate::{IfIndex, Vrid};
+
+/// Where an object is on its way into the chip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// State
+    pub state: State,
+    /// Stable reason; None where there is nothing to say.
+    pub reason: Option<Reason>,
+    /// What the chip said, for people.
+    pub text: Option<String>,
+}
+
+/// A row in which Intended and Applied differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Whose row it is.
+    pub object: Object,
+    /// What would be written.
+    pub change: Change,
+}
+
+impl Standing {
+    const fn plain(state: State) -> Self {
+        Self { state, reason: None, text: None }
+    }
+
+    const fn with(reason: Reason) -> Self {
+        Self { state: reason.state(), reason: Some(reason), text: None }
+    }
+
+    fn troubled(trouble: &Trouble) -> Self {
+        let text = Some(trouble.text.clone()).filter(|text| !text.is_empty());
+        match trouble.retry {
+            Retry::Now => Self { text, ..Self::with(Reason::PendingRetry) },
+            Retry::At(_) | Retry::OnRelease => Self { text, ..Self::with(trouble.reason) },
+        }
+    }
+}
+
+impl Reconciler {
+    /// The **Observed** column.
+    pub const fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Counts every event and snapshot that was folded in.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The operator's decisions.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The chip's sizes.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Which ports are the chip's.
+    pub const fn chip(&self) -> &crate::intent::ChipIdentity {
+        &self.chip
+    }
+
+    /// The **Intended** column, by device.
+    pub fn units(&self) -> impl Iterator<Item = (IfIndex, &Unit)> {
+        self.units.iter().map(|(ifindex, unit)| (*ifindex, unit))
+    }
+
+    /// What one device comes to.
+    pub fn unit(&self, ifindex: IfIndex) -> Option<&Unit> {
+        self.units.get(&ifindex)
+    }
+
+    /// The **Applied** column.
+    pub const fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// Chip indices.
+    pub const fn allocation(&self) -> &Allocation {
+        &self.allocation
+    }
+
+    /// Nothing is due and nothing under way: Applied is Intended, but for what was refused or failed.
+    pub fn is_synced(&self) -> bool {
+        self.changed.is_empty() && self.due.is_empty() && self.runs.is_empty()
+    }
+
+    /// Submitted changes without an answer.
+    pub fn in_flight(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Objects that are due or under way.
+    pub fn pending(&self) -> usize {
+        self.due.iter().chain(self.runs.keys()).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// The router interface of a device, as the chip acknowledged it.
+    pub fn applied_rif(&self, ifindex: IfIndex) -> Option<&Rif> {
+        match self.applied.get(&Key::Rif(self.allocation.rif(ifindex)?))? {
+            Entry::Rif(rif) => Some(rif),
+            _ => None,
+        }
+    }
+
+    /// How a device stands as a router interface; None: there is nothing to say about it.
+    pub fn rif_standing(&self, ifindex: IfIndex) -> Option<Standing> {
+        let object = Object::Interface(ifindex);
+        let verdict = self.units.get(&ifindex).and_then(|unit| unit.rif.as_ref());
+        let moving = self.due.contains(&object) || self.runs.contains_key(&object);
+        let Some(verdict) = verdict else {
+            return self.applied_rif(ifindex).map(|_| Standing::plain(State::Pending));
+        };
+        if let Some(trouble) = self.troubles.get(&object) {
+            return Some(Standing::troubled(trouble));
+        }
+        let there = self.applied_rif(ifindex).is_some();
+        Some(match verdict.reason() {
+            _ if moving => Standing::plain(State::Pending),
+            Some(reason) => Standing::with(reason),
+            None if there => Standing::plain(State::Offload),
+            None => self.virtual_router_standing(ifindex),
+        })
+    }
+
+    /// How a macvlan or ipvlan stands.
+    pub fn vmac_standing(&self, link: &Link, verdict: &Verdict) -> Standing {
+        let lower = link.lower();
+        let object = lower.map(Object::Interface);
+        let moving = object.is_some_and(|o| self.due.contains(&o) || self.runs.contains_key(&o));
+        let row = lower.and_then(|lower| self.row_of(lower, link));
+        let programmed = row.as_ref().is_some_and(|row| self.applied.get(row).is_some());
+        if let Some(reason) = verdict.reason() {
+            let wanted = row.as_ref().is_some_and(|row| self.book.wanted(row).is_some());
+            let leaving = moving && programmed && !wanted;
+            return if leaving { Standing::plain(State::Pending) } else { Standing::with(reason) };
+        }
+        if let Some(trouble) = row.as_ref().and_then(|row| self.refusals.get(row)) {
+            return Standing::troubled(trouble);
+        }
+        if programmed && lower.is_some_and(|lower| self.slots_are_settled(lower)) {
+            return match self.fast_path(link) {
+                Some(false) => Standing::with(Reason::VridConflict),
+                _ => Standing::plain(State::Offload),
+            };
+        }
+        let blamed = object.and_then(|object| self.troubles.get(&object));
+        blamed.map_or(Standing::plain(State::Pending), Standing::troubled)
+    }
+
+    /// Whether the chip's fast path serves a virtual MAC; None: it is no VRRP MAC, or there is no router interface.
+    pub fn fast_path(&self, link: &Link) -> Option<bool> {
+        let (family, vrid) = Scheme::of(link.mac?).vrrp()?;
+        let rif = self.applied_rif(link.lower()?)?;
+        Some(slot(rif, family) == Some(vrid))
+    }
+
+    /// Chip indices of the router interface below a virtual MAC.
+    pub fn place_of(&self, link: &Link) -> Option<(RifIndex, Fid)> {
+        let rif = self.applied_rif(link.lower()?)?.rif;
+        Some((rif, Fid::of_subport(rif)))
+    }
+
+    /// What would be written now, without writing it: Intended against Applied.
+    pub fn differences(&self) -> Vec<Difference> {
+        let mut trial = self.clone();
+        let mut differences = Vec::new();
+        for object in trial.objects() {
+            trial.want(object);
+            let rows = trial.book.rows(object);
+            let plan = diff(&trial.applied, rows.map(|key| (key, trial.book.wanted(key))));
+            differences.extend(plan.changes().map(|c| Difference { object, change: c.clone() }));
+        }
+        differences
+    }
+
+    /// Every object that may have rows.
+    fn objects(&self) -> Vec<Object> {
+        let mut objects = vec![Object::Traps];
+        let tables = self.tables.keys().copied().chain(self.allocation.tables());
+        objects.extend(tables.map(Object::VirtualRouter));
+        let interfaces =
+            self.tables.values().flatten().copied().chain(self.allocation.interfaces());
+        objects.extend(interfaces.map(Object::Interface));
+        objects.push(Object::Leftover);
+        objects.sort();
+        objects.dedup();
+        objects
+    }
+
+    fn virtual_router_standing(&self, ifindex: IfIndex) -> Standing {
+        let interface = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
+        let table = interface.map(|interface: &RouterInterface| interface.table);
+        let trouble = table.and_then(|table| self.troubles.get(&Object::VirtualRouter(table)));
+        trouble.map_or(Standing::plain(State::Pending), Standing::troubled)
+    }
+
+    /// The fast-path slots hold what they should.
+    fn slots_are_settled(&self, lower: IfIndex) -> bool {
+        let Some(rif) = self.applied_rif(lower) else { return false };
+        let slots = |rif: &Rif| (rif.vrrp_ipv4, rif.vrrp_ipv6);
+        match self.book.wanted(&Key::Rif(rif.rif)) {
+            Some(Entry::Rif(wanted)) => slots(wanted) == slots(rif),
+            _ => false,
+        }
+    }
+
+    /// The row of a macvlan's MAC in the router interface below it.
+    fn row_of(&self, lower: IfIndex, link: &Link) -> Option<Key> {
+        Some(Key::RouterMac(Fid::of_subport(self.allocation.rif(lower)?), link.mac?))
+    }
+}
+
+/// The holder of a fast-path slot.
+const fn slot(rif: &Rif, family: Family) -> Option<Vrid> {
+    match family {
+        Family::Ipv4 => rif.vrrp_ipv4,
+        Family::Ipv6 => rif.vrrp_ipv6,
+    }
+}

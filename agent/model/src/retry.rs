@@ -1,0 +1,111 @@
+//! What to do after a failed write: when to try again, and what to call it meanwhile.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chip::{Change, Key};
+use crate::intent::Reason;
+
+/// What kind of failure a back end reports; the back end knows its chip's status codes, this stage decides what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// May work when tried again.
+    Transient,
+    /// A table is full: waits for a freed row, not for a timer.
+    Capacity,
+    /// The chip says that the write is wrong.
+    Rejected,
+    /// Nobody knows whether the chip made the write.
+    Unknown,
+}
+
+/// A failed write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What follows from it.
+    pub class: FailureClass,
+    /// Register, status and what was written, for people.
+    pub text: String,
+}
+
+/// Why something that belongs into the chip is not there, and when it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Stable reason
+    pub reason: Reason,
+    /// What the chip said; empty where the planner found a table full by itself.
+    pub text: String,
+    /// Failed attempts, at least 1.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub retry: Retry,
+}
+
+/// When something is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// With the next plan.
+    Now,
+    /// At this time.
+    At(Duration),
+    /// When a resource is freed.
+    OnRelease,
+}
+
+/// First delay between attempts.
+const BASE: Duration = Duration::from_millis(100);
+/// Longest delay between attempts.
+const MOST: Duration = Duration::from_secs(60);
+
+impl Trouble {
+    /// Waits for a freed resource.
+    pub const fn waiting(reason: Reason) -> Self {
+        Self { reason, text: String::new(), attempts: 1, retry: Retry::OnRelease }
+    }
+
+    /// After a failed write to a row; `before` is the trouble that the last attempt ended in.
+    pub fn after(change: &Change, failure: &Failure, before: Option<&Self>, now: Duration) -> Self {
+        let attempts = before.map_or(0, |before| before.attempts).saturating_add(1);
+        let full = failure.class == FailureClass::Capacity;
+        let capacity = match change.key() {
+            Key::RouterMac(..) => Some(Reason::FdbFull),
+            Key::Rif(_) | Key::Fid(_) => Some(Reason::RifTableFull),
+            Key::VrTree(..) => Some(Reason::VrTableFull),
+            _ => None,
+        };
+        match capacity.filter(|_| full) {
+            Some(reason) => {
+                Self { reason, text: failure.text.clone(), attempts, retry: Retry::OnRelease }
+            }
+            None => Self {
+                reason: Reason::HwError,
+                text: failure.text.clone(),
+                attempts,
+                retry: Retry::At(now + backoff(attempts)),
+            },
+        }
+    }
+}
+
+/// Doubles from 100 ms to 60 s, less up to a quarter so that objects which failed together do not return together.
+fn backoff(attempts: u32) -> Duration {
+    let full = BASE.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(MOST);
+    let spread = attempts.wrapping_mul(2_654_435_761) >> 24;
+    full - full * spread / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Broken if retries hammered the chip or stopped.
+    #[test]
+    fn backoff_grows_and_stays_bounded() {
+        assert!(backoff(1) <= BASE && backoff(1) > BASE / 2);
+        assert!((1..30).all(|n| backoff(n + 1) > backoff(n) / 2 && backoff(n) <= MOST));
+        assert!(backoff(40) > MOST / 2);
+    }
+}
