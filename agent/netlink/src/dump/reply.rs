@@ -1,0 +1,75 @@
+//! Is a dump over, and was it clean? Datagrams go in; rows and the flaws of the dump come out. No I/O.
+//!
+//! ```text
+//!  part: NEWLINK NEWLINK …   part: NEWLINK … DONE errno        every message: sequence and port of the request,
+//!                                                              any flags & NLM_F_DUMP_INTR ─▶ interrupted
+//! ```
+
+use std::io;
+
+use firsthop_model::topology::Event;
+
+use super::Table;
+use crate::decode::{Decoded, Undecodable, decode};
+use crate::message::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, messages};
+
+/// The reply to one dump request, as far as it arrived.
+#[derive(Debug)]
+pub(super) struct Reply {
+    table: Table,
+    sequence: u32,
+    port: u32,
+    /// What the table holds.
+    pub(super) rows: Vec<Event>,
+    /// The table changed meanwhile.
+    pub(super) interrupted: bool,
+    /// The first row that could not be decoded.
+    pub(super) undecodable: Option<Undecodable>,
+}
+
+impl Reply {
+    pub(super) const fn new(table: Table, sequence: u32, port: u32) -> Self {
+        Self { table, sequence, port, rows: Vec::new(), interrupted: false, undecodable: None }
+    }
+
+    /// Takes one datagram in; true when the dump is over.
+    ///
+    /// # Errors
+    /// The errno of a refusal, or of DONE.
+    pub(super) fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
+        for message in messages(datagram) {
+            let message = match message {
+                Ok(message) => message,
+                Err(undecodable) => {
+                    self.undecodable.get_or_insert(undecodable);
+                    continue;
+                }
+            };
+            if message.sequence != self.sequence || message.port != self.port {
+                continue;
+            }
+            self.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                NLMSG_NOOP => {}
+                NLMSG_DONE | NLMSG_ERROR => {
+                    let code = message.payload.first_chunk();
+                    match code.map_or(0, |code| i32::from_ne_bytes(*code)) {
+                        // Old kernels end some dumps with a DONE that is empty.
+                        0 if message.kind == NLMSG_DONE => return Ok(true),
+                        // An acknowledgement, which is no end.
+                        0 => {}
+                        code => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
+                    }
+                }
+                _ => match decode(&message) {
+                    Decoded::Event(row) if self.table.has(&row) => self.rows.push(row),
+                    Decoded::Event(_) | Decoded::Ignored => {}
+                    Decoded::Undecodable(undecodable) => {
+                        self.undecodable.get_or_insert(undecodable);
+                    }
+                },
+            }
+        }
+        Ok(false)
+    }
+}

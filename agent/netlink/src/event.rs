@@ -1,0 +1,228 @@
+//! What changed, and was anything missed? A read-only socket on the groups of links and addresses.
+//!
+//! ```text
+//!                 ┌─ datagram ────▶ decode ─▶ events, or Loss::Undecodable
+//!  drain: recv ───┼─ MSG_TRUNC ───▶ Loss::Truncated
+//!  until EAGAIN   ├─ ENOBUFS ─────▶ Loss::Overrun, and go on: the kernel delivers nothing until the queue was empty
+//!  or the limit   ├─ nl_pid ≠ 0 ──▶ another process; counted and dropped
+//!                 └─ EAGAIN ──────▶ the end; SO_MEMINFO's drop counter moved ─▶ Loss::DropsCounter
+//! ```
+//!
+//! The drop counter is the second witness: ENOBUFS is said once, and what is dropped while the socket stays congested
+//! (`netlink_overrun` in net/netlink/af_netlink.c) moves only the counter.
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, io};
+
+use firsthop_model::topology::Event;
+use nix::errno::Errno;
+
+use crate::decode::{Decoded, Undecodable, decode};
+use crate::error::OpenError;
+use crate::message::messages;
+use crate::socket::{Buffers, Received, RouteSocket};
+
+/// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h).
+const GROUPS: [u32; 3] = [1, 5, 9];
+
+/// How it is known that an event was missed. The answer is always the same: a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The kernel said so by an errno: ENOBUFS when the queue was full or a message could not be allocated.
+    Overrun {
+        /// The errno, 105 (ENOBUFS) as a rule.
+        errno: i32,
+    },
+    /// The socket's drop counter moved without an errno.
+    DropsCounter {
+        /// By how many messages.
+        dropped: u32,
+    },
+    /// A message arrived that cannot be decoded.
+    Undecodable(Undecodable),
+    /// A datagram was larger than the read buffer.
+    Truncated {
+        /// Octets in the datagram.
+        length: usize,
+    },
+}
+
+impl Loss {
+    /// A stable word for counters: `overrun`, `drops_counter`, `undecodable` or `truncated`.
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Overrun { .. } => "overrun",
+            Self::DropsCounter { .. } => "drops_counter",
+            Self::Undecodable(_) => "undecodable",
+            Self::Truncated { .. } => "truncated",
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overrun { errno } => {
+                write!(f, "The event socket overflowed: {}", Errno::from_raw(*errno))
+            }
+            Self::DropsCounter { dropped } => write!(f, "The kernel dropped {dropped} messages"),
+            Self::Undecodable(undecodable) => undecodable.fmt(f),
+            Self::Truncated { length } => write!(f, "An event of {length} octets was cut off"),
+        }
+    }
+}
+
+/// What one [`EventSocket::drain`] took off the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// In the order of the kernel.
+    pub events: Vec<Event>,
+    /// The first sign that something was missed, if there was one. Events are still good as hints.
+    pub loss: Option<Loss>,
+    /// The limit was reached: there may be more, and this drain was no barrier.
+    pub more: bool,
+    /// Messages from the kernel, ignored and undecodable ones included.
+    pub messages: u64,
+}
+
+/// What an event socket has seen since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Messages from the kernel.
+    pub messages: u64,
+    /// Messages that the kernel dropped because the queue was full.
+    pub dropped: u64,
+    /// Times the kernel said ENOBUFS.
+    pub overruns: u64,
+    /// Messages that could not be decoded, truncated ones included.
+    pub undecodable: u64,
+    /// Datagrams from other processes.
+    pub foreign: u64,
+}
+
+/// The socket that hears about every change of links and addresses in one network namespace.
+pub struct EventSocket {
+    socket: RouteSocket,
+    counters: Counters,
+    drops: u32,
+}
+
+impl EventSocket {
+    /// Opens and joins, in the calling thread's network namespace, with a queue of 16 MiB.
+    ///
+    /// # Errors
+    /// What the kernel refused. Too small a queue is no error: see [`EventSocket::receive_buffer`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn open() -> Result<Self, OpenError> {
+        Self::open_with(Buffers::default())
+    }
+
+    /// As [`EventSocket::open`], with other buffers.
+    ///
+    /// # Errors
+    /// As [`EventSocket::open`].
+    pub fn open_with(buffers: Buffers) -> Result<Self, OpenError> {
+        let socket = RouteSocket::open(buffers)?;
+        let drops = socket.drops().unwrap_or(0);
+        socket.join(&GROUPS)?;
+        if socket.receive_buffer() < buffers.receive {
+            tracing::warn!(
+                effective = socket.receive_buffer(),
+                wanted = buffers.receive,
+                "The event socket's queue is small: bursts of events will cost a new snapshot \
+                 (grant CAP_NET_ADMIN or raise net.core.rmem_max)"
+            );
+        }
+        Ok(Self { socket, counters: Counters::default(), drops })
+    }
+
+    /// What the kernel may queue here, as it counts (twice what was asked for where nothing limits it).
+    pub const fn receive_buffer(&self) -> usize {
+        self.socket.receive_buffer()
+    }
+
+    /// Totals since the socket was opened.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Waits until a drain would find something. Cancel safe; takes nothing off the socket.
+    ///
+    /// # Errors
+    /// When the runtime shuts down, or poll(2) fails.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Reads until nothing is queued, but at most `limit` datagrams (an rtnetlink event is one). Never waits.
+    pub fn drain(&mut self, limit: usize) -> Drained {
+        let mut drained = Drained { more: true, ..Drained::default() };
+        for _ in 0..limit {
+            let loss = match self.socket.receive() {
+                Received::Empty => {
+                    drained.more = false;
+                    break;
+                }
+                Received::Datagram(datagram) => take(datagram, &mut drained, &mut self.counters),
+                Received::Foreign { port } => {
+                    self.counters.foreign += 1;
+                    tracing::debug!(port, "Ignored a message that is not from the kernel");
+                    None
+                }
+                Received::Truncated { length } => {
+                    drained.messages += 1;
+                    self.counters.undecodable += 1;
+                    Some(Loss::Truncated { length })
+                }
+                Received::Failed(errno) => {
+                    self.counters.overruns += u64::from(errno == Errno::ENOBUFS);
+                    Some(Loss::Overrun { errno: errno as i32 })
+                }
+            };
+            drained.loss = drained.loss.or(loss);
+        }
+        let dropped = self.newly_dropped();
+        self.counters.messages += drained.messages;
+        self.counters.dropped += u64::from(dropped);
+        drained.loss = drained.loss.or((dropped > 0).then_some(Loss::DropsCounter { dropped }));
+        drained
+    }
+
+    fn newly_dropped(&mut self) -> u32 {
+        let Some(now) = self.socket.drops() else { return 0 };
+        let dropped = now.wrapping_sub(self.drops);
+        self.drops = now;
+        dropped
+    }
+}
+
+fn take(datagram: &[u8], drained: &mut Drained, counters: &mut Counters) -> Option<Loss> {
+    let mut loss = None;
+    for message in messages(datagram) {
+        drained.messages += 1;
+        let undecodable = match message.map(|message| decode(&message)) {
+            Ok(Decoded::Event(event)) => {
+                drained.events.push(event);
+                continue;
+            }
+            Ok(Decoded::Ignored) => continue,
+            Ok(Decoded::Undecodable(undecodable)) | Err(undecodable) => undecodable,
+        };
+        counters.undecodable += 1;
+        loss = loss.or(Some(Loss::Undecodable(undecodable)));
+    }
+    loss
+}
+
+impl fmt::Debug for EventSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSocket")
+            .field("receive_buffer", &self.receive_buffer())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}

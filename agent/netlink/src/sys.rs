@@ -1,0 +1,50 @@
+//! What the kernel offers on a socket that neither neli nor nix wrap: the drop counter, and two calls for which the
+//! compiler cannot see that the descriptor stays open.
+#![allow(
+    unsafe_code,
+    reason = "getsockopt(SO_MEMINFO), BorrowedFd and AsyncFd of a socket that only lends its number"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use neli::socket::synchronous::NlSocketHandle;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Index of `SK_MEMINFO_DROPS` in the answer (include/uapi/linux/sock_diag.h).
+const DROPS: usize = 8;
+/// `SK_MEMINFO_VARS`
+const VARS: usize = 9;
+
+/// Messages that the kernel could not queue on this socket since it was opened, modulo 2³². `None` before Linux 4.12.
+pub(crate) fn drops(socket: &NlSocketHandle) -> Option<u32> {
+    let mut info = [0_u32; VARS];
+    let size = u32::try_from(size_of_val(&info)).expect("36 octets");
+    let mut length: libc::socklen_t = size;
+    // SAFETY: `info` is writable for `length` octets, of which the kernel writes at most that many; any bits are a u32.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    (result == 0 && length == size).then_some(info[DROPS])
+}
+
+/// The socket's descriptor, for as long as the socket is borrowed.
+pub(crate) fn fd(socket: &NlSocketHandle) -> BorrowedFd<'_> {
+    // SAFETY: the handle owns the descriptor and closes it on drop, which the borrow excludes.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
+}
+
+/// Registers the socket with the runtime, for messages and for errors without a message.
+pub(crate) fn register(socket: NlSocketHandle) -> io::Result<AsyncFd<NlSocketHandle>> {
+    let interest = Interest::READABLE | Interest::ERROR;
+    // SAFETY: the handle's descriptor is open, never changes and is closed by its drop only, which AsyncFd does after
+    // it deregistered.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+}
