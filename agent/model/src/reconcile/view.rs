@@ -101,6 +101,19 @@ impl Reconciler {
         self.changed.is_empty() && self.due.is_empty() && self.runs.is_empty()
     }
 
+    /// Somebody wants this row to hold something.
+    pub fn wants(&self, key: &Key) -> bool {
+        self.book.wanted(key).is_some()
+    }
+
+    /// Nothing is due and nothing under way for the router interface of a device.
+    pub fn is_settled(&self, ifindex: IfIndex) -> bool {
+        let object = Object::Interface(ifindex);
+        !self.changed.contains(&ifindex)
+            && !self.due.contains(&object)
+            && !self.runs.contains_key(&object)
+    }
+
     /// Submitted changes without an answer.
     pub fn in_flight(&self) -> usize {
         self.tickets.len()

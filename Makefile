@@ -1,0 +1,48 @@
+# Targets for people and for CI. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all bench soak dist lint fmt clippy clean
+MAKEFLAGS += --no-print-directory
+export PATH := $(PATH):$(HOME)/.cargo/bin
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+VERSION = $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+# $(call timed,COMMAND): runs it, says how long the target took, keeps its exit code.
+timed = @begun=$$SECONDS; ( set -e; $(1) ); code=$$?; echo "make $@: $$((SECONDS - begun)) s"; exit $$code
+build = cargo build --release -p hwsim -p firsthop
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: ## two simulated switches, a host, one virtual router that moves: see it work
+	$(call timed,selftests/lib/install.sh demo; selftests/demo.sh)
+
+test: ## what a change must pass: format, lints, tests, register vectors, network namespace scripts
+	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
+		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
+
+test-all: ## test, and a short fuzz, a soak of ten minutes, the newest kernel
+	@begun=$$SECONDS; echo "make test-all: make test, then the rest"; failed=0; \
+		$(MAKE) test || failed=1; selftests/suite extra || failed=1; selftests/suite totals || failed=1; \
+		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
+
+bench: ## benchmarks, one JSON object a line
+	$(call timed,echo "There is no benchmark yet." >&2)
+
+soak: ## random changes on a running switch for SOAK_SECONDS (600)
+	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh)
+
+dist: ## a tar archive of the programs and the documentation
+	$(call timed,selftests/lib/install.sh build; $(build); selftests/lib/dist.sh $(TARGET) $(VERSION))
+
+lint: fmt clippy ## formatting and lints
+
+fmt:
+	$(call timed,cargo fmt --all --check)
+
+clippy:
+	$(call timed,cargo clippy --workspace --all-targets -- -D warnings)
+
+clean: ## remove what building and testing made
+	$(call timed,cargo clean)

@@ -1,0 +1,235 @@
+//! What can this chip do, and how much of it?
+//!
+//! ```text
+//!   hello     ─▶ chip id, personality, generation
+//!   resources ─▶ sizes of tables                     ─▶ Capabilities
+//!   ports     ─▶ front-panel ports
+//! ```
+//!
+//! What Firsthop can't work without is an error when it is missing; for the rest there is a value on the safe side, and
+//! [`Capabilities::assumed`] says so.
+
+use firsthop_model::LocalPort;
+use serde_json::Value;
+
+use crate::AsicError;
+use crate::spectrum::Members;
+
+/// What a chip is and how large its tables are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// The chip's name, as in the alternative names of its ports: `hwsim-<chip id>-p<local port>`.
+    pub chip_id: String,
+    /// Which chip it is like, e.g. `spectrum2`; empty if it does not say.
+    pub personality: String,
+    /// Differs after each reset of the chip, which empties its tables.
+    pub generation: u64,
+    /// Front-panel ports, by number.
+    pub ports: Vec<Port>,
+    /// Router interfaces.
+    pub rifs: u16,
+    /// Virtual routers.
+    pub virtual_routers: u16,
+    /// Prefixes of router interfaces' MACs, 1..=16.
+    pub mac_profiles: u8,
+    /// High bits of a MAC that belong to its profile, 1..=48.
+    pub mac_profile_prefix_bits: u8,
+    /// MACs in all FIDs together; none: not known.
+    pub fdb: Option<u32>,
+    /// FIDs; none: not known.
+    pub fids: Option<u16>,
+    /// Policers, numbered from 0; none: not known.
+    pub policers: Option<u16>,
+    /// What the chip did not say, so that there is an assumption or nothing in its place.
+    pub assumed: Vec<&'static str>,
+}
+
+/// A front-panel port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    /// Its number.
+    pub local_port: LocalPort,
+    /// The name of its CPU-side netdev when the chip was asked; for people only.
+    pub ifname: Option<String>,
+}
+
+/// Bits of a MAC profile where the chip does not say it: those of Spectrum-1. The largest known number is safe, as MACs
+/// that share more bits share fewer too.
+const PREFIX_BITS: u8 = 38;
+/// Bits of a MAC profile on Spectrum-2 and later (`mlxsw_sp2_mac_mask`).
+const PREFIX_BITS_SPECTRUM2: u8 = 36;
+
+impl Capabilities {
+    /// What the answers to the control requests `hello`, `resources` and `ports` say.
+    ///
+    /// # Errors
+    /// [`AsicError::Missing`]: no chip id, generation, number of router interfaces, virtual routers or MAC profiles.
+    pub(crate) fn from_answers(
+        hello: &Members,
+        resources: &Members,
+        ports: &Members,
+    ) -> Result<Self, AsicError> {
+        let mut assumed = Vec::new();
+        let size =
+            |name: &str| resources.get("resources")?.get(name)?.get("size").and_then(Value::as_u64);
+        let required =
+            |name, value: Option<u64>, request| value.ok_or(AsicError::Missing { name, request });
+        let needed = |name| required(name, size(name), "resources");
+        let mut optional = |name| {
+            let found = size(name);
+            if found.is_none() {
+                assumed.push(name);
+            }
+            found
+        };
+        let (fdb, fids, policers) =
+            (optional("fdb"), optional("fids"), optional("global_policers"));
+
+        let text = |name| hello.get(name).and_then(Value::as_str).map(str::to_owned);
+        let personality = text("personality").unwrap_or_else(|| {
+            assumed.push("personality");
+            String::new()
+        });
+        let bits = hello.get("mac_profile_prefix_bits").and_then(Value::as_u64);
+        let bits = bits.and_then(|bits| u8::try_from(bits).ok()).filter(|bits| *bits <= 48);
+        let mac_profile_prefix_bits = bits.unwrap_or_else(|| {
+            assumed.push("mac_profile_prefix_bits");
+            match personality.as_str() {
+                "spectrum2" | "spectrum3" | "spectrum4" => PREFIX_BITS_SPECTRUM2,
+                _ => PREFIX_BITS,
+            }
+        });
+        Ok(Self {
+            chip_id: text("chip_id")
+                .ok_or(AsicError::Missing { name: "chip_id", request: "hello" })?,
+            personality,
+            generation: generation(hello)?,
+            ports: self::ports(ports)
+                .ok_or(AsicError::Missing { name: "ports", request: "ports" })?,
+            rifs: clamp(needed("rifs")?),
+            virtual_routers: clamp(needed("virtual_routers")?),
+            // Four bits in RITR.
+            mac_profiles: u8::try_from(needed("rif_mac_profiles")?.min(16)).unwrap_or(16),
+            mac_profile_prefix_bits,
+            fdb: fdb.map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
+            fids: fids.map(clamp),
+            policers: policers.map(clamp),
+            assumed,
+        })
+    }
+}
+
+/// The generation in an answer to `hello`.
+pub(crate) fn generation(hello: &Members) -> Result<u64, AsicError> {
+    let generation = hello.get("generation").and_then(Value::as_u64);
+    generation.ok_or(AsicError::Missing { name: "generation", request: "hello" })
+}
+
+/// A size as large as indices are.
+fn clamp(size: u64) -> u16 {
+    u16::try_from(size).unwrap_or(u16::MAX)
+}
+
+/// The ports; a row without a usable number is left out.
+fn ports(answer: &Members) -> Option<Vec<Port>> {
+    let rows = answer.get("ports")?.as_array()?;
+    let port = |row: &Value| {
+        let number = row.get("local_port")?.as_u64()?;
+        let local_port = LocalPort(u16::try_from(number).ok().filter(|number| *number > 0)?);
+        let ifname = row.get("ifname").and_then(Value::as_str).map(str::to_owned);
+        Some(Port { local_port, ifname })
+    };
+    let mut ports: Vec<Port> = rows.iter().filter_map(port).collect();
+    ports.sort();
+    ports.dedup_by_key(|port| port.local_port);
+    Some(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn members(value: Value) -> Members {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn hello() -> Members {
+        members(json!({"chip_id": "7", "personality": "spectrum2", "generation": 3, "ports": 2}))
+    }
+
+    fn resources() -> Members {
+        members(json!({"resources": {
+            "rifs": {"size": 1000, "occ": 1}, "virtual_routers": {"size": 256, "occ": 1},
+            "rif_mac_profiles": {"size": 4, "occ": 0}, "fdb": {"size": 102_400, "occ": 0},
+            "fids": {"size": 15360, "occ": 0}, "global_policers": {"size": 1000, "occ": 0},
+        }}))
+    }
+
+    fn port_rows() -> Members {
+        members(json!({"ports": [
+            {"local_port": 2, "ifname": "swp2"}, {"local_port": 1, "ifname": "swp1"},
+            {"local_port": 0}, {"local_port": 70_000}, {"ifname": "swp3"},
+        ]}))
+    }
+
+    // Broken if a table's size were taken from another table, or nonsense in the list of ports became a port.
+    #[test]
+    fn answers_become_capabilities() {
+        let found = Capabilities::from_answers(&hello(), &resources(), &port_rows()).unwrap();
+        let port = |number, name: &str| Port {
+            local_port: LocalPort(number),
+            ifname: Some(name.to_owned()),
+        };
+        let expected = Capabilities {
+            chip_id: "7".to_owned(),
+            personality: "spectrum2".to_owned(),
+            generation: 3,
+            ports: vec![port(1, "swp1"), port(2, "swp2")],
+            rifs: 1000,
+            virtual_routers: 256,
+            mac_profiles: 4,
+            mac_profile_prefix_bits: 36,
+            fdb: Some(102_400),
+            fids: Some(15360),
+            policers: Some(1000),
+            assumed: vec!["mac_profile_prefix_bits"],
+        };
+        assert_eq!(found, expected);
+    }
+
+    // Broken if a chip without, say, MAC profiles were programmed by guesswork, or one without a policer count refused.
+    #[test]
+    fn missing_ones_are_named_and_fatal_only_where_needed() {
+        let error = |name, request| AsicError::Missing { name, request };
+        for (name, request) in [
+            ("chip_id", "hello"),
+            ("generation", "hello"),
+            ("rifs", "resources"),
+            ("virtual_routers", "resources"),
+            ("rif_mac_profiles", "resources"),
+            ("ports", "ports"),
+        ] {
+            let (mut hello, mut resources, mut ports) = (hello(), resources(), port_rows());
+            let members = match request {
+                "hello" => &mut hello,
+                "resources" => resources["resources"].as_object_mut().unwrap(),
+                _ => &mut ports,
+            };
+            assert!(members.remove(name).is_some());
+            let found = Capabilities::from_answers(&hello, &resources, &ports);
+            assert_eq!(found, Err(error(name, request)));
+        }
+        let mut few = resources();
+        for name in ["fdb", "fids", "global_policers"] {
+            few["resources"].as_object_mut().unwrap().remove(name);
+        }
+        let mut hello = hello();
+        hello.remove("personality");
+        let found = Capabilities::from_answers(&hello, &few, &port_rows()).unwrap();
+        let assumed = ["fdb", "fids", "global_policers", "personality", "mac_profile_prefix_bits"];
+        assert_eq!(found.assumed, assumed);
+        assert_eq!((found.policers, found.mac_profile_prefix_bits), (None, 38));
+    }
+}

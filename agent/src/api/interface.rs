@@ -1,0 +1,278 @@
+//! The methods of `org.firsthop.Agent` and of varlink's own service interface: what is asked, and what is wrong with it.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use firsthop_model::intent::State;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Call, Reply};
+
+/// The interface's name.
+pub const NAME: &str = "org.firsthop.Agent";
+/// The interface for other programs.
+pub const DESCRIPTION: &str = include_str!("org.firsthop.Agent.varlink");
+
+const SERVICE: &str = "org.varlink.service";
+const SERVICE_DESCRIPTION: &str = include_str!("org.varlink.service.varlink");
+
+/// The longest that a client may wait.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What is asked of the daemon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Router interfaces.
+    ListRif(Filter),
+    /// Virtual MACs.
+    ListVmac(Filter),
+    /// Front-panel ports.
+    ListPort(Filter),
+    /// Packet classes that go to the CPU.
+    ListTrap {
+        /// With counters.
+        stats: bool,
+    },
+    /// Sizes and occupancy of the chip's tables.
+    ListResource,
+    /// The agent itself.
+    Status,
+    /// Where Intended and Applied differ.
+    Diff,
+    /// Why one device is or is not in the chip.
+    Explain {
+        /// Its name.
+        dev: String,
+    },
+    /// An answer when something is the case.
+    Wait {
+        /// What.
+        wanted: Wanted,
+        /// For how long.
+        timeout: Duration,
+    },
+    /// An answer for each change.
+    Monitor,
+    /// What around the agent may keep it from working.
+    Doctor,
+}
+
+/// Which objects; all members together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// Name of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Name of the device below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lower: Option<String>,
+    /// Virtual router id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vrid: Option<u8>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Not stale, nothing pending, Applied is Intended.
+    Synced,
+    /// A router interface or virtual MAC.
+    Object {
+        /// A virtual MAC; else a router interface.
+        vmac: bool,
+        /// Name of its device.
+        dev: String,
+        /// Its acknowledged state; None: it is gone.
+        state: Option<State>,
+    },
+}
+
+/// Why a request is not answered with results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No interface of that name.
+    InterfaceNotFound(String),
+    /// No method of that name.
+    MethodNotFound(String),
+    /// This argument is missing, unknown or of another type.
+    InvalidParameter(String),
+    /// The method answers several times, which the client did not ask for.
+    ExpectedMore,
+    /// What came is no call.
+    NotUnderstood(String),
+    /// There is no such device.
+    NoSuchDevice(String),
+    /// What was waited for did not come; how it stands.
+    TimedOut(String),
+    /// The client did not read fast enough.
+    TooSlow,
+    /// The chip did not say.
+    ChipFailed(String),
+}
+
+impl Failure {
+    /// As it goes to the client.
+    pub fn reply(&self) -> Reply {
+        let service = |error: &str, details| Reply::error(format!("{SERVICE}.{error}"), &details);
+        let own = |error: &str, details| Reply::error(format!("{NAME}.{error}"), &details);
+        match self {
+            Self::InterfaceNotFound(interface) => {
+                service("InterfaceNotFound", json!({ "interface": interface }))
+            }
+            Self::MethodNotFound(method) => service("MethodNotFound", json!({ "method": method })),
+            Self::InvalidParameter(parameter) => {
+                service("InvalidParameter", json!({ "parameter": parameter }))
+            }
+            Self::ExpectedMore => service("ExpectedMore", json!({})),
+            Self::NotUnderstood(reason) => own("NotUnderstood", json!({ "reason": reason })),
+            Self::NoSuchDevice(dev) => own("NoSuchDevice", json!({ "dev": dev })),
+            Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
+            Self::TooSlow => own("TooSlow", json!({})),
+            Self::ChipFailed(reason) => own("ChipFailed", json!({ "reason": reason })),
+        }
+    }
+}
+
+/// What is to be done about a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Answer with this.
+    Answer(Reply),
+    /// Ask the daemon.
+    Ask(Request),
+}
+
+/// Reads a call from the bytes of a message.
+///
+/// # Errors
+/// [`Failure::NotUnderstood`]
+pub fn parse(message: &[u8]) -> Result<Call, Failure> {
+    serde_json::from_slice(message).map_err(|error| Failure::NotUnderstood(error.to_string()))
+}
+
+/// What a call comes to.
+///
+/// # Errors
+/// The method is unknown, or its arguments are not right.
+pub fn dispatch(call: &Call) -> Result<Step, Failure> {
+    let (interface, method) = call
+        .method
+        .rsplit_once('.')
+        .ok_or_else(|| Failure::InterfaceNotFound(call.method.clone()))?;
+    match interface {
+        NAME => request(call, method).map(Step::Ask),
+        SERVICE => service(call, method).map(Step::Answer),
+        _ => Err(Failure::InterfaceNotFound(interface.to_owned())),
+    }
+}
+
+fn request(call: &Call, method: &str) -> Result<Request, Failure> {
+    #[derive(Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Nothing {}
+    #[derive(Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Stats {
+        stats: bool,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Dev {
+        dev: String,
+    }
+    Ok(match method {
+        "ListRif" => Request::ListRif(arguments(call)?),
+        "ListVmac" => Request::ListVmac(arguments(call)?),
+        "ListPort" => Request::ListPort(arguments(call)?),
+        "ListTrap" => Request::ListTrap { stats: arguments::<Stats>(call)?.stats },
+        "ListResource" => arguments::<Nothing>(call).map(|_| Request::ListResource)?,
+        "Status" => arguments::<Nothing>(call).map(|_| Request::Status)?,
+        "Diff" => arguments::<Nothing>(call).map(|_| Request::Diff)?,
+        "Doctor" => arguments::<Nothing>(call).map(|_| Request::Doctor)?,
+        "Explain" => Request::Explain { dev: arguments::<Dev>(call)?.dev },
+        "Wait" => wait(arguments(call)?)?,
+        "Monitor" if call.more => arguments::<Nothing>(call).map(|_| Request::Monitor)?,
+        "Monitor" => return Err(Failure::ExpectedMore),
+        _ => return Err(Failure::MethodNotFound(call.method.clone())),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    object: String,
+    dev: Option<String>,
+    state: Option<String>,
+    timeout_ms: u64,
+}
+
+fn wait(arguments: Wait) -> Result<Request, Failure> {
+    let invalid = |name: &str| Failure::InvalidParameter(name.to_owned());
+    let timeout = Duration::from_millis(arguments.timeout_ms);
+    if timeout > MAX_WAIT {
+        return Err(invalid("timeout_ms"));
+    }
+    let vmac = match (arguments.object.as_str(), &arguments.dev, &arguments.state) {
+        ("synced", None, None) => return Ok(Request::Wait { wanted: Wanted::Synced, timeout }),
+        ("synced", Some(_), _) => return Err(invalid("dev")),
+        ("synced", None, Some(_)) => return Err(invalid("state")),
+        ("vmac", ..) => true,
+        ("rif", ..) => false,
+        _ => return Err(invalid("object")),
+    };
+    let dev = arguments.dev.ok_or_else(|| invalid("dev"))?;
+    let state = match arguments.state.as_deref() {
+        Some("gone") => None,
+        Some(word) => Some(state(word).ok_or_else(|| invalid("state"))?),
+        None => return Err(invalid("state")),
+    };
+    Ok(Request::Wait { wanted: Wanted::Object { vmac, dev, state }, timeout })
+}
+
+/// The state that a word stands for.
+pub fn state(word: &str) -> Option<State> {
+    serde_json::from_value(Value::from(word)).ok()
+}
+
+/// The arguments of a call.
+fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Failure> {
+    let invalid = |error: serde_json::Error| Failure::InvalidParameter(blamed(&error.to_string()));
+    serde_json::from_value(Value::Object(call.parameters.clone())).map_err(invalid)
+}
+
+/// varlink wants the name of the argument; serde puts it between backticks where it knows it.
+fn blamed(error: &str) -> String {
+    error.split('`').nth(1).unwrap_or(error).to_owned()
+}
+
+fn service(call: &Call, method: &str) -> Result<Reply, Failure> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Interface {
+        interface: String,
+    }
+    match method {
+        "GetInfo" => Ok(Reply::of(&json!({
+            "vendor": "Firsthop",
+            "product": "firsthopd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "url": "",
+            "interfaces": [SERVICE, NAME],
+        }))),
+        "GetInterfaceDescription" => {
+            let Interface { interface } = arguments(call)?;
+            let description = match interface.as_str() {
+                NAME => DESCRIPTION,
+                SERVICE => SERVICE_DESCRIPTION,
+                _ => return Err(Failure::InterfaceNotFound(interface)),
+            };
+            Ok(Reply::of(&json!({ "description": description })))
+        }
+        _ => Err(Failure::MethodNotFound(call.method.clone())),
+    }
+}

@@ -1,0 +1,185 @@
+//! Who is connected, and what do they still have to read? Each connection is a task of its own; the daemon never waits for one.
+//!
+//! ```text
+//!   accept ─▶ task: read ─▶ Decoder ─▶ dispatch ─▶ Incoming ──▶ daemon
+//!                   write ◀────────────────────── Replies ◀──── (never blocks: a full queue ends the conversation)
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::codec::{Decoder, MAX_CALL, encode};
+use super::interface::{Failure, Request, Step, dispatch, parse};
+use super::message::Reply;
+
+/// Connections at the same time; further ones are closed at once.
+const CONNECTIONS: usize = 128;
+/// How long a client may keep a connection without asking anything.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a client may take to read an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Answers that wait for a client to read them.
+const REPLIES: usize = 256;
+
+/// A request on its way to the daemon.
+#[derive(Debug)]
+pub struct Incoming {
+    /// What is asked.
+    pub request: Request,
+    /// Where the answers go.
+    pub replies: Replies,
+}
+
+/// Where the answers to one call go. Dropped without a last answer, it ends the connection.
+#[derive(Debug, Clone)]
+pub struct Replies(mpsc::Sender<Reply>);
+
+impl Replies {
+    /// Hands an answer over. False: the client is gone, or does not read.
+    pub fn send(&self, reply: Reply) -> bool {
+        self.0.try_send(reply).is_ok()
+    }
+
+    /// Nobody waits for an answer any more.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+/// Accepts connections for ever, and sends what they ask to `daemon`.
+pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok(_) if connections.len() >= CONNECTIONS => {
+                tracing::debug!(CONNECTIONS, "Too many connections; a new one was closed");
+            }
+            Ok((stream, _)) => {
+                connections.spawn_local(converse(stream, daemon.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Connection not accepted");
+                // Out of descriptors as a rule: a connection has to end first.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// One connection from its first call to its end.
+async fn converse(stream: UnixStream, daemon: mpsc::Sender<Incoming>) {
+    let mut connection = Connection { stream, decoder: Decoder::new(MAX_CALL) };
+    if let Err(error) = connection.run(&daemon).await {
+        tracing::debug!(%error, "Connection ended");
+    }
+}
+
+struct Connection {
+    stream: UnixStream,
+    decoder: Decoder,
+}
+
+impl Connection {
+    async fn run(&mut self, daemon: &mpsc::Sender<Incoming>) -> io::Result<()> {
+        loop {
+            match self.decoder.next_message() {
+                Ok(Some(message)) => self.answer(&message, daemon).await?,
+                Ok(None) => {
+                    if timeout(IDLE, self.read()).await?? == 0 {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    self.write(&Failure::NotUnderstood(error.to_string()).reply()).await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, message: &[u8], daemon: &mpsc::Sender<Incoming>) -> io::Result<()> {
+        let call = match parse(message) {
+            Ok(call) => call,
+            Err(failure) => {
+                self.write(&failure.reply()).await?;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "Not a call"));
+            }
+        };
+        let reply = match dispatch(&call) {
+            Ok(Step::Ask(request)) => {
+                return self.ask(request, call.oneway, daemon).await;
+            }
+            Ok(Step::Answer(reply)) => reply,
+            Err(failure) => failure.reply(),
+        };
+        if call.oneway { Ok(()) } else { self.write(&reply).await }
+    }
+
+    /// Asks the daemon, and passes on what it answers.
+    async fn ask(
+        &mut self,
+        request: Request,
+        oneway: bool,
+        daemon: &mpsc::Sender<Incoming>,
+    ) -> io::Result<()> {
+        let endless = request == Request::Monitor;
+        let (replies, mut answers) = mpsc::channel(REPLIES);
+        let incoming = Incoming { request, replies: Replies(replies) };
+        let ended = || io::Error::new(io::ErrorKind::BrokenPipe, "The daemon ends");
+        daemon.send(incoming).await.map_err(|_| ended())?;
+        loop {
+            let answer = tokio::select! {
+                answer = answers.recv() => answer,
+                // Somebody who watches says nothing; what comes is the end of the connection.
+                read = self.read(), if endless => match read? {
+                    0 => return Ok(()),
+                    _ => continue,
+                },
+            };
+            let Some(answer) = answer else {
+                self.write(&Failure::TooSlow.reply()).await?;
+                return Err(ended());
+            };
+            if !oneway {
+                self.write(&answer).await?;
+            }
+            if !answer.continues {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what there is into the decoder. Cancel-safe.
+    async fn read(&mut self) -> io::Result<usize> {
+        let mut buffer = [0; 4096];
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(&mut buffer) {
+                Ok(length) => {
+                    self.decoder.push(&buffer[..length]);
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn write(&mut self, reply: &Reply) -> io::Result<()> {
+        let bytes = encode(reply);
+        timeout(PATIENCE, self.stream.write_all(&bytes)).await?
+    }
+}

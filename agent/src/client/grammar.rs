@@ -1,0 +1,374 @@
+//! iproute2's grammar: `firsthop [OPTIONS] OBJECT [VERB] [SELECTOR…]`, every word by an unambiguous prefix.
+//!
+//! ```text
+//!   options ─▶ object ─▶ verb (none: show) ─▶ selectors, in any order
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::api::interface::state;
+use crate::api::{Filter, Wanted};
+
+/// The options before the object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// One JSON document.
+    pub json: bool,
+    /// JSON with line feeds.
+    pub pretty: bool,
+    /// With counters.
+    pub stats: bool,
+    /// With what is usually left out.
+    pub details: bool,
+    /// One line an object, in columns.
+    pub brief: bool,
+    /// `monitor`: the time before each line.
+    pub timestamp: bool,
+    /// Network namespace whose daemon is asked.
+    pub netns: Option<String>,
+    /// Socket of the daemon.
+    pub socket: Option<PathBuf>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// `rif`
+    Rif(Filter),
+    /// `vmac`
+    Vmac(Filter),
+    /// `port`
+    Port(Filter),
+    /// `trap`
+    Trap(TrapFilter),
+    /// `resource`
+    Resource,
+    /// `status`
+    Status,
+    /// `diff`
+    Diff,
+    /// `explain DEV`
+    Explain(String),
+    /// `monitor`
+    Monitor,
+    /// `wait`
+    Wait(Wanted, Duration),
+    /// `doctor`
+    Doctor,
+}
+
+/// Which traps; all members together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrapFilter {
+    /// Handle of the chip
+    pub dev: Option<String>,
+    /// Name of the trap
+    pub trap: Option<String>,
+    /// Name of the group
+    pub group: Option<String>,
+}
+
+/// What the command line comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Tell how to use this object; None: the program.
+    Help(Option<Object>),
+    /// Tell the version.
+    Version,
+    /// Ask the daemon.
+    Ask(Options, Question),
+}
+
+/// What is wrong with the command line, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage(pub String);
+
+/// What can be asked about; the words of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    /// Router interfaces
+    Rif,
+    /// Virtual MACs
+    Vmac,
+    /// Packet classes
+    Trap,
+    /// Front-panel ports
+    Port,
+    /// Sizes of tables
+    Resource,
+    /// The agent
+    Status,
+    /// Where the columns differ
+    Diff,
+    /// One device
+    Explain,
+    /// Changes
+    Monitor,
+    /// A barrier
+    Wait,
+    /// A preflight
+    Doctor,
+}
+
+/// Objects by the word for them, in the order of the help text.
+const OBJECTS: &[(&str, Object)] = &[
+    ("rif", Object::Rif),
+    ("vmac", Object::Vmac),
+    ("trap", Object::Trap),
+    ("port", Object::Port),
+    ("resource", Object::Resource),
+    ("status", Object::Status),
+    ("diff", Object::Diff),
+    ("explain", Object::Explain),
+    ("monitor", Object::Monitor),
+    ("wait", Object::Wait),
+    ("doctor", Object::Doctor),
+];
+
+/// How long `wait` waits where nothing is said.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Reads a command line (without the program's name).
+///
+/// # Errors
+/// It is not understood.
+pub fn parse(arguments: &[String]) -> Result<Command, Usage> {
+    let mut words = Words { rest: arguments };
+    let mut options = Options::default();
+    while let Some(word) = words.rest.first().filter(|w| w.len() > 1 && w.starts_with('-')) {
+        words.rest = &words.rest[1..];
+        match option(word, &mut options, &mut words)? {
+            Some(Special::Help) => return Ok(Command::Help(None)),
+            Some(Special::Version) => return Ok(Command::Version),
+            None => {}
+        }
+    }
+    let Some(word) = words.next() else {
+        return Err(Usage(
+            "What? Say an object, e.g. `firsthop vmac`; `firsthop help` lists them".into(),
+        ));
+    };
+    if word == "help" {
+        return Ok(Command::Help(None));
+    }
+    let object = pick("object", word, OBJECTS)?;
+    if words.rest.iter().any(|word| word == "help") {
+        return Ok(Command::Help(Some(object)));
+    }
+    if let Some(option) = words.rest.iter().find(|word| word.starts_with('-')) {
+        return Err(Usage(format!("Option '{option}' must stand before the object")));
+    }
+    let question = question(object, &mut words)?;
+    match words.next() {
+        None => Ok(Command::Ask(options, question)),
+        Some(word) => Err(unexpected(word)),
+    }
+}
+
+enum Special {
+    Help,
+    Version,
+}
+
+fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option<Special>, Usage> {
+    let (name, value) = match word.trim_start_matches('-').split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word.trim_start_matches('-'), None),
+    };
+    let mut argument = |what: &str| {
+        let value = value.or_else(|| words.next());
+        value.map(str::to_owned).ok_or_else(|| Usage(format!("Option {word} needs {what}")))
+    };
+    match name {
+        "j" | "json" => options.json = true,
+        "p" | "pretty" => options.pretty = true,
+        "s" | "stats" | "statistics" => options.stats = true,
+        "d" | "details" => options.details = true,
+        "br" | "brief" => options.brief = true,
+        "t" | "timestamp" => options.timestamp = true,
+        "n" | "netns" => options.netns = Some(argument("the name of a network namespace")?),
+        "socket" => options.socket = Some(argument("a path")?.into()),
+        "h" | "help" => return Ok(Some(Special::Help)),
+        "V" | "Version" | "version" => return Ok(Some(Special::Version)),
+        _ => return Err(Usage(format!("Option '{word}' is unknown; try `firsthop help`"))),
+    }
+    match value {
+        Some(_) if !matches!(name, "n" | "netns" | "socket") => {
+            Err(Usage(format!("Option '{word}' takes no value")))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
+    match object {
+        Object::Explain => {
+            words.skip("show");
+            words.skip("dev");
+            let dev = words.next().ok_or_else(|| {
+                Usage("Explain what? Say a device: `firsthop explain DEV`".into())
+            })?;
+            return Ok(Question::Explain(dev.to_owned()));
+        }
+        Object::Wait => return wait(words),
+        _ => {}
+    }
+    words.verb()?;
+    Ok(match object {
+        Object::Rif => Question::Rif(filter(words, &["dev"])?),
+        Object::Vmac => Question::Vmac(filter(words, &["dev", "lower", "vrid"])?),
+        Object::Port => Question::Port(filter(words, &["dev"])?),
+        Object::Trap => Question::Trap(trap_filter(words)?),
+        Object::Resource => Question::Resource,
+        Object::Status => Question::Status,
+        Object::Diff => Question::Diff,
+        Object::Monitor => Question::Monitor,
+        Object::Doctor | Object::Explain | Object::Wait => Question::Doctor,
+    })
+}
+
+/// `dev NAME`, `lower NAME`, `vrid N`, as far as the object has them.
+fn filter(words: &mut Words, known: &[&'static str]) -> Result<Filter, Usage> {
+    let mut filter = Filter::default();
+    while let Some(word) = words.next() {
+        match keyword("selector", word, known)? {
+            "dev" => filter.dev = Some(words.argument("dev", "a device")?),
+            "lower" => filter.lower = Some(words.argument("lower", "a device")?),
+            _ => filter.vrid = Some(vrid(&words.argument("vrid", "a number")?)?),
+        }
+    }
+    Ok(filter)
+}
+
+fn vrid(word: &str) -> Result<u8, Usage> {
+    word.parse()
+        .ok()
+        .filter(|vrid| *vrid > 0)
+        .ok_or_else(|| Usage(format!("VRID '{word}' is not in 1..255")))
+}
+
+fn trap_filter(words: &mut Words) -> Result<TrapFilter, Usage> {
+    let mut filter = TrapFilter::default();
+    while let Some(word) = words.next() {
+        match keyword("selector", word, &["dev", "trap", "group"])? {
+            "dev" => filter.dev = Some(words.argument("dev", "a handle")?),
+            "trap" => filter.trap = Some(words.argument("trap", "a name")?),
+            _ => filter.group = Some(words.argument("group", "a name")?),
+        }
+    }
+    Ok(filter)
+}
+
+/// `synced`, or `vmac|rif dev NAME state STATE|gone`; then `timeout S`.
+fn wait(words: &mut Words) -> Result<Question, Usage> {
+    let for_what = "Wait for what? `synced`, or `vmac|rif dev NAME state STATE|gone`";
+    let word = words.next().ok_or_else(|| Usage(for_what.into()))?;
+    let object = keyword("thing to wait for", word, &["synced", "vmac", "rif"])?;
+    let (mut dev, mut wanted, mut timeout) = (None, None, PATIENCE);
+    let known: &[&str] =
+        if object == "synced" { &["timeout"] } else { &["dev", "state", "gone", "timeout"] };
+    while let Some(word) = words.next() {
+        match keyword("selector", word, known)? {
+            "dev" => dev = Some(words.argument("dev", "a device")?),
+            "gone" => wanted = Some(None),
+            "state" => match words.argument("state", "a state")?.as_str() {
+                "gone" => wanted = Some(None),
+                word => wanted = Some(Some(state(word).ok_or_else(|| no_state(word))?)),
+            },
+            _ => timeout = seconds(&words.argument("timeout", "seconds")?)?,
+        }
+    }
+    if object == "synced" {
+        return Ok(Question::Wait(Wanted::Synced, timeout));
+    }
+    let (Some(dev), Some(state)) = (dev, wanted) else {
+        return Err(Usage(format!("`wait {object}` needs `dev NAME` and `state STATE` or `gone`")));
+    };
+    Ok(Question::Wait(Wanted::Object { vmac: object == "vmac", dev, state }, timeout))
+}
+
+fn no_state(word: &str) -> Usage {
+    Usage(format!(
+        "State '{word}' is unknown: offload, pending, failed, refused, held, not_offloaded, gone"
+    ))
+}
+
+fn seconds(word: &str) -> Result<Duration, Usage> {
+    let valid = word.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    valid
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| Usage(format!("Timeout '{word}' is not a number of seconds up to 86400")))
+}
+
+/// The words that are left.
+struct Words<'a> {
+    rest: &'a [String],
+}
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    /// Leaves out this word if it comes next.
+    fn skip(&mut self, word: &str) {
+        if self.rest.first().is_some_and(|next| next == word) && self.rest.len() > 1 {
+            self.rest = &self.rest[1..];
+        }
+    }
+
+    /// The verb, if the next word is no selector. There is one verb so far.
+    fn verb(&mut self) -> Result<(), Usage> {
+        const SELECTORS: &[&str] = &["dev", "lower", "vrid", "trap", "group"];
+        match self.rest.first() {
+            Some(word) if !SELECTORS.contains(&word.as_str()) => {
+                let word = word.clone();
+                self.rest = &self.rest[1..];
+                keyword("verb", &word, &["show", "list"]).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn argument(&mut self, name: &str, what: &str) -> Result<String, Usage> {
+        let word = self.next();
+        word.map(str::to_owned).ok_or_else(|| Usage(format!("`{name}` needs {what}")))
+    }
+}
+
+/// The entry that a word means: the one of that name, or the only one that begins so.
+fn pick<T: Copy>(what: &str, word: &str, among: &[(&'static str, T)]) -> Result<T, Usage> {
+    if let Some((_, exact)) = among.iter().find(|(name, _)| *name == word) {
+        return Ok(*exact);
+    }
+    let fitting: Vec<_> = among.iter().filter(|(name, _)| name.starts_with(word)).collect();
+    let names = |list: &[&(&'static str, T)]| {
+        list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    match fitting.as_slice() {
+        [(_, only)] => Ok(*only),
+        [] => {
+            let all = names(&among.iter().collect::<Vec<_>>());
+            Err(Usage(format!("The {what} '{word}' is unknown; there are: {all}")))
+        }
+        several => {
+            let several = names(several);
+            Err(Usage(format!("The {what} '{word}' is ambiguous: {several}")))
+        }
+    }
+}
+
+fn keyword(what: &str, word: &str, known: &[&'static str]) -> Result<&'static str, Usage> {
+    let among: Vec<_> = known.iter().map(|name| (*name, *name)).collect();
+    pick(what, word, &among)
+}
+
+fn unexpected(word: &str) -> Usage {
+    Usage(format!("'{word}' is not expected here; try `firsthop help`"))
+}

@@ -1,0 +1,158 @@
+use firsthop_model::intent::State;
+
+use super::*;
+
+fn read(line: &str) -> Result<Command, Usage> {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    parse(&words)
+}
+
+fn ask(line: &str) -> (Options, Question) {
+    match read(line) {
+        Ok(Command::Ask(options, question)) => (options, question),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn complaint(line: &str) -> String {
+    match read(line) {
+        Err(Usage(text)) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn dev(name: &str) -> Filter {
+    Filter { dev: Some(name.into()), ..Filter::default() }
+}
+
+// Broken if a word, a prefix or the missing verb meant something else than in iproute2.
+#[test]
+fn objects_verbs_and_prefixes() {
+    for (line, question) in [
+        ("rif", Question::Rif(Filter::default())),
+        ("rif show", Question::Rif(Filter::default())),
+        ("rif sh dev swp1", Question::Rif(dev("swp1"))),
+        ("rif list", Question::Rif(Filter::default())),
+        ("ri dev swp1", Question::Rif(dev("swp1"))),
+        ("v show dev show", Question::Vmac(dev("show"))),
+        (
+            "vmac lower swp1 vrid 7",
+            Question::Vmac(Filter { dev: None, lower: Some("swp1".into()), vrid: Some(7) }),
+        ),
+        ("port", Question::Port(Filter::default())),
+        (
+            "t show trap ipv4_vrrp",
+            Question::Trap(TrapFilter { trap: Some("ipv4_vrrp".into()), ..TrapFilter::default() }),
+        ),
+        ("res", Question::Resource),
+        ("stat", Question::Status),
+        ("di", Question::Diff),
+        ("explain swp1", Question::Explain("swp1".into())),
+        ("e dev swp1", Question::Explain("swp1".into())),
+        ("explain dev", Question::Explain("dev".into())),
+        ("explain show", Question::Explain("show".into())),
+        ("mon", Question::Monitor),
+        ("doctor", Question::Doctor),
+    ] {
+        assert_eq!(ask(line).1, question, "{line}");
+    }
+}
+
+// Broken if options depended on their order, or the long forms were missing.
+#[test]
+fn options_combine_in_any_order() {
+    let all = Options {
+        json: true,
+        pretty: true,
+        stats: true,
+        details: true,
+        brief: true,
+        timestamp: true,
+        netns: Some("r1".into()),
+        socket: Some("/tmp/x".into()),
+    };
+    for line in [
+        "-j -p -s -d -br -t -n r1 --socket /tmp/x status",
+        "--socket=/tmp/x -t --netns=r1 -br -d -s -p -j status",
+        "--brief --details --json --pretty --stats --timestamp -netns r1 -socket /tmp/x status",
+    ] {
+        assert_eq!(ask(line), (all.clone(), Question::Status), "{line}");
+    }
+    assert_eq!(ask("status").0, Options::default());
+}
+
+// Broken if `wait` waited for something else than it was told.
+#[test]
+fn waits() {
+    let object = |vmac, state| Wanted::Object { vmac, dev: "v5".into(), state };
+    let seconds = Duration::from_secs_f64;
+    for (line, wanted, timeout) in [
+        ("wait synced timeout 3", Wanted::Synced, seconds(3.0)),
+        ("wait synced", Wanted::Synced, PATIENCE),
+        (
+            "wait vmac dev v5 state offload timeout 0.5",
+            object(true, Some(State::Offload)),
+            seconds(0.5),
+        ),
+        ("wait rif dev v5 gone timeout 1", object(false, None), seconds(1.0)),
+        ("wait rif timeout 1 state gone dev v5", object(false, None), seconds(1.0)),
+    ] {
+        assert_eq!(ask(line).1, Question::Wait(wanted, timeout), "{line}");
+    }
+}
+
+// Broken if a mistake passed, or the line about it did not name it.
+#[test]
+fn mistakes_are_named_in_one_line() {
+    for (line, part) in [
+        ("", "firsthop help"),
+        ("nonsense", "'nonsense'"),
+        ("r", "rif, resource"),
+        ("d", "diff, doctor"),
+        ("-x rif", "'-x'"),
+        ("-j=1 rif", "'-j=1'"),
+        ("rif -j", "'-j' must stand before the object"),
+        ("rif show -j", "'-j' must stand before the object"),
+        ("-n", "-n needs"),
+        ("rif delete", "'delete'"),
+        ("rif dev", "`dev` needs"),
+        ("rif lower swp1", "'lower'"),
+        ("rif show swp1", "'swp1'"),
+        ("vmac vrid 0", "'0'"),
+        ("vmac vrid 256", "'256'"),
+        ("status all", "'all'"),
+        ("status show now", "'now'"),
+        ("explain", "explain DEV"),
+        ("explain a b", "'b'"),
+        ("wait", "synced"),
+        ("wait vmac", "dev NAME"),
+        ("wait vmac dev v5", "state STATE"),
+        ("wait vmac dev v5 state up", "'up'"),
+        ("wait synced timeout x", "'x'"),
+        ("wait synced timeout -1", "'-1'"),
+        ("wait synced timeout nan", "'nan'"),
+        ("wait synced state gone", "'state'"),
+    ] {
+        let text = complaint(line);
+        assert!(text.contains(part), "{line}: {text}");
+        assert!(!text.contains('\n'), "{line}: {text}");
+    }
+}
+
+// Broken if somebody asked for help and got an error.
+#[test]
+fn help_at_each_level() {
+    for (line, topic) in [
+        ("help", None),
+        ("-h", None),
+        ("--help", None),
+        ("-j help", None),
+        ("rif help", Some(Object::Rif)),
+        ("vmac show help", Some(Object::Vmac)),
+        ("wait help", Some(Object::Wait)),
+        ("explain help", Some(Object::Explain)),
+    ] {
+        assert_eq!(read(line), Ok(Command::Help(topic)), "{line}");
+    }
+    assert_eq!(read("-V"), Ok(Command::Version));
+}

@@ -1,0 +1,63 @@
+//! How is the client used? One text for the program and one for each object.
+
+use super::grammar::Object;
+
+const PROGRAM: &str = "\
+Usage: firsthop [OPTIONS] OBJECT [show] [SELECTOR...]
+       firsthop OBJECT help
+
+OBJECT:
+  rif       router interfaces: which netdevs the chip routes for
+  vmac      virtual MACs: macvlans, and whether the chip accepts their frames
+  trap      packet classes that go to the CPU
+  port      the chip's ports and their netdevs
+  resource  how full the chip's tables are
+  status    whether the agent is in step with the kernel and the chip
+  diff      kernel, intended and hardware, where they differ
+  explain   why one device is or is not in the chip
+  monitor   changes as they happen
+  wait      until the chip acknowledged something
+  doctor    what may keep the agent or the protocols from working
+
+OPTIONS (before the object):
+  -j, --json       one JSON document      -p, --pretty     with line feeds
+  -s, --stats      with counters          -d, --details    with more details
+  -br, --brief     columns                -t, --timestamp  monitor: with the time
+  -n, --netns NAME   ask the daemon of this network namespace
+  --socket PATH      ask the daemon at this socket
+  -h, --help         this text            -V, --version    the version
+
+Words may be shortened as long as they are unambiguous.
+Exit codes: 0 ok, 1 usage, 2 refused, 3 differences (diff) or missing in the
+chip (explain), 4 daemon not reachable, 5 time-out.
+";
+
+/// The text for an object, or for the program.
+pub(super) const fn of(topic: Option<Object>) -> &'static str {
+    match topic {
+        None => PROGRAM,
+        Some(Object::Rif) => "Usage: firsthop rif [show] [dev NAME]\n",
+        Some(Object::Vmac) => "Usage: firsthop vmac [show] [dev NAME] [lower NAME] [vrid N]\n",
+        Some(Object::Trap) => {
+            "Usage: firsthop [-s] trap [show] [dev HANDLE] [trap NAME] [group NAME]\n"
+        }
+        Some(Object::Port) => "Usage: firsthop port [show] [dev NAME]\n",
+        Some(Object::Resource) => "Usage: firsthop resource [show]\n",
+        Some(Object::Status) => "Usage: firsthop status [show]\n",
+        Some(Object::Diff) => {
+            "Usage: firsthop diff [show]\nExit code 3 if there are differences.\n"
+        }
+        Some(Object::Explain) => {
+            "Usage: firsthop explain DEV\n\
+             Exit code 3 if the device should be in the chip and is not.\n"
+        }
+        Some(Object::Monitor) => "Usage: firsthop [-j] [-t] monitor\n",
+        Some(Object::Wait) => {
+            "Usage: firsthop wait synced [timeout SECONDS]\n       \
+             firsthop wait { vmac | rif } dev NAME { state STATE | gone } [timeout SECONDS]\n\
+             STATE: offload, pending, failed, refused, held, not_offloaded\n\
+             Exit code 5 if it does not come about in time (20 s if nothing is said).\n"
+        }
+        Some(Object::Doctor) => "Usage: firsthop doctor [show]\nExit code 3 if a check failed.\n",
+    }
+}

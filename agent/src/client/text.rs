@@ -1,0 +1,45 @@
+//! The daemon's answers for people: iproute2's look, nothing cut off, most lines within 80 columns.
+
+mod explanation;
+mod objects;
+mod state;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(super) use explanation::{checks, explanation};
+pub(super) use objects::{change, ports, rifs, vmacs};
+pub(super) use state::{differences, resources, status, traps};
+
+use firsthop_model::intent::Reason;
+
+/// Columns of a terminal that nobody made wider.
+const WIDTH: usize = 80;
+
+/// What a reason's code stands for; empty for a code of a newer daemon.
+fn sentence(code: &str) -> &'static str {
+    let known = Reason::ALL.iter().find(|reason| reason.code() == code);
+    known.map_or("", |reason| reason.sentence())
+}
+
+/// Lines of at most [`WIDTH`] columns, each after the first indented; a word is never cut.
+fn wrapped(first: &str, text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut line = first.to_owned();
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.trim() != "" {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = " ".repeat(indent);
+            line.push_str(word);
+        } else {
+            if !line.is_empty() && !line.ends_with(' ') {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.push_str(line.trim_end());
+    lines.push('\n');
+    lines
+}

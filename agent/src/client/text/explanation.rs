@@ -1,0 +1,68 @@
+//! `firsthop explain` and `firsthop doctor`: each question with its answer, then what follows and what to do.
+
+use firsthop_model::intent::State;
+
+use super::wrapped;
+use crate::views::{Check, CheckResult, Condition, Explanation};
+
+/// `firsthop explain DEV`
+pub(in crate::client) fn explanation(told: &Explanation) -> String {
+    let Explanation { ifname, ifindex, what, .. } = told;
+    let fate = match told.state {
+        State::Offload => "is offloaded",
+        State::Held => "is held: rightly not in the chip",
+        State::NotOffloaded => "is NOT offloaded",
+        State::Refused => "should be in the chip: refused",
+        State::Failed => "should be in the chip: failed",
+        State::Pending => "is on its way into the chip",
+    };
+    let mut text = wrapped(&format!("{ifname} (ifindex {ifindex}, {what})"), fate, 2);
+    for condition in &told.conditions {
+        text.push_str(&line(condition));
+    }
+    if let Some(place) = &told.place {
+        text.push_str(&wrapped("  [ok]   in the chip:", place, 9));
+    } else if told.conditions.iter().all(|condition| condition.holds) {
+        text.push_str("  [FAIL] the chip has not acknowledged it\n");
+    }
+    let reason = told.reason.as_deref().unwrap_or_default();
+    for (name, what) in [
+        ("reason", told.sentence.as_deref().map(|sentence| format!("{reason}: {sentence}"))),
+        ("effect", told.effect.clone()),
+        ("fix", told.fix.clone()),
+        ("chip", told.chip.clone()),
+    ] {
+        if let Some(what) = what {
+            text.push_str(&wrapped(&format!("  {name:<6} :"), &what, 11));
+        }
+    }
+    text
+}
+
+/// After the first condition that fails, the others are told but did not decide.
+fn line(condition: &Condition) -> String {
+    let Condition { text, holds, decides, reason } = condition;
+    let code = reason.as_deref().unwrap_or_default();
+    match (*holds, *decides) {
+        (true, _) => wrapped("  [ok]   ", text, 9),
+        (false, true) => wrapped("  [FAIL] ", &format!("{text}: {code}"), 9),
+        (false, false) => wrapped("  [--]   ", &format!("{text}: {code} as well"), 9),
+    }
+}
+
+/// `firsthop doctor`
+pub(in crate::client) fn checks(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let mark = match check.result {
+            CheckResult::Ok => "  [ok]   ",
+            CheckResult::Warning => "  [warn] ",
+            CheckResult::Failure => "  [FAIL] ",
+        };
+        text.push_str(&wrapped(mark, &format!("{}: {}", check.name, check.text), 9));
+        if let Some(fix) = &check.fix {
+            text.push_str(&wrapped("         fix:", fix, 14));
+        }
+    }
+    text
+}

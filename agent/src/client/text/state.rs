@@ -1,0 +1,119 @@
+//! Traps, resources, status and differences.
+
+use std::collections::BTreeMap;
+
+use super::table::{Table, or_dash};
+use super::wrapped;
+use crate::client::Options;
+use crate::views::{Difference, Mode, Resource, Status, Trap};
+
+/// `firsthop trap`
+pub(in crate::client) fn traps(handle: Option<&str>, rows: &[Trap], options: &Options) -> String {
+    let Some(handle) = handle else { return "No switch chip\n".to_owned() };
+    if options.brief {
+        let mut table = Table::new(&["TRAP", "TYPE", "GROUP", "POLICER", "ACTION"]);
+        for row in rows {
+            table.row([
+                row.name.clone(),
+                row.kind.clone(),
+                row.group.clone(),
+                or_dash(row.policer),
+                or_dash(row.action.as_ref()),
+            ]);
+        }
+        return table.text();
+    }
+    let mut text = format!("{handle}:\n");
+    for row in rows {
+        let Trap { name, kind, group, .. } = row;
+        let policer = row.policer.map_or_else(String::new, |id| format!(" policer {id}"));
+        let action = or_dash(row.action.as_ref());
+        text.push_str(&format!(
+            "  name {name} type {kind} action {action} group {group}{policer}\n"
+        ));
+        if let Some(stats) = row.stats {
+            let dropped = stats.rx.dropped.map_or_else(String::new, |n| format!(" dropped {n}"));
+            let (packets, bytes) = (stats.rx.packets, stats.rx.bytes);
+            text.push_str(&format!("    stats: rx: bytes {bytes} packets {packets}{dropped}\n"));
+        }
+    }
+    text
+}
+
+/// `firsthop resource`
+pub(in crate::client) fn resources(handle: Option<&str>, rows: &[Resource]) -> String {
+    let Some(handle) = handle else { return "No switch chip\n".to_owned() };
+    let mut text = format!("{handle}:\n");
+    for row in rows {
+        let occ = row.occ.map_or_else(String::new, |occ| format!(" occ {occ}"));
+        text.push_str(&format!("  name {} size {}{occ}\n", row.name, row.size));
+    }
+    text
+}
+
+/// `firsthop status`
+pub(in crate::client) fn status(status: &Status) -> String {
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    let device = &status.device;
+    let mode = match device.mode {
+        Mode::Manage => "manage",
+        Mode::Observe => "observe",
+    };
+    let chip = match &device.handle {
+        Some(handle) if device.connected => format!("{handle} connected"),
+        Some(handle) => format!("{handle} NOT connected"),
+        None => "none".to_owned(),
+    };
+    let socket = device.socket.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+    let (synced, stale) = (yes(status.synced), yes(status.stale));
+    let mut text = format!("synced {synced} stale {stale} generation {}\n", status.generation);
+    text.push_str(&wrapped("chip", &format!("{chip}{socket} mode {mode}"), 5));
+    let netlink = status.netlink;
+    text.push_str(&format!(
+        "netlink messages {} dropped {} overruns {}\n",
+        netlink.messages, netlink.dropped, netlink.overruns
+    ));
+    text.push_str(&counted("resyncs", &status.resyncs));
+    let hw = status.hw;
+    text.push_str(&format!(
+        "hw writes {} failures {} pending {}\n",
+        hw.writes, hw.failures, hw.pending
+    ));
+    text.push_str(&counted("rifs", &status.rifs));
+    text.push_str(&counted("vmacs", &status.vmacs));
+    text.push_str(&format!("transit {}\n", status.transit));
+    text
+}
+
+fn counted(name: &str, counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return format!("{name} none\n");
+    }
+    let told: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    wrapped(name, &told.join(" "), 5)
+}
+
+/// `firsthop diff`
+pub(in crate::client) fn differences(rows: &[Difference]) -> String {
+    if rows.is_empty() {
+        return "No differences\n".to_owned();
+    }
+    let mut table = Table::new(&["OBJECT", "KERNEL", "INTENDED", "HARDWARE", ""]);
+    for row in rows {
+        let note = match (&row.reason, &row.change) {
+            (Some(reason), _) => format!("<< {reason}"),
+            (None, Some(change)) => format!("<< {change}"),
+            (None, None) => String::new(),
+        };
+        table.row([
+            row.object.clone(),
+            or_dash(row.kernel.as_ref()),
+            or_dash(row.intended.as_ref()),
+            or_dash(row.hardware.as_ref()),
+            note,
+        ]);
+    }
+    let count = rows.len();
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{}{count} difference{plural}\n", table.text())
+}

@@ -1,0 +1,83 @@
+use super::*;
+use crate::api::Filter;
+use crate::client::Options;
+use crate::views;
+use crate::views::tests::{Bench, macvlan, switch};
+
+fn plain() -> Options {
+    Options::default()
+}
+
+// Broken if a line of `rif` or `vmac` looked other than documented, or lost a reason.
+#[test]
+fn lines() {
+    let bench = switch();
+    let rows = views::rifs(&bench.reconciler, &Filter::default());
+    assert_eq!(
+        rifs(&rows, &plain()),
+        "2: swp1: rif 0 mac 02:00:5e:10:00:01 vrf default mtu 1500 offload\n"
+    );
+    let details = Options { details: true, ..plain() };
+    assert!(rifs(&rows, &details).ends_with("\n    type subport vr 0 fid 5120\n"));
+    let rows = views::vmacs(&bench.reconciler, &Filter::default());
+    assert_eq!(
+        vmacs(&rows, &plain()),
+        "10: vrrp5@swp1: mac 00:00:5e:00:01:05 vrrp ipv4 vrid 5 offload\n\
+         11: vrrp6@swp1: mac 00:00:5e:00:01:06 vrrp ipv4 vrid 6 offload\n    \
+         reason vrid_conflict: Another VRID of this family holds the router\n        \
+         interface's fast-path slot.\n\
+         12: backup@swp1: mac 00:00:5e:00:01:07 vrrp ipv4 vrid 7 held reason no_address\n"
+    );
+    let brief = Options { brief: true, ..plain() };
+    assert_eq!(
+        vmacs(&rows, &brief),
+        "NETDEV  LOWER  VMAC               FAM  VRID  ROLE    STATE    REASON\n\
+         vrrp5   swp1   00:00:5e:00:01:05  v4   5     active  offload  -\n\
+         vrrp6   swp1   00:00:5e:00:01:06  v4   6     active  offload  vrid_conflict\n\
+         backup  swp1   00:00:5e:00:01:07  v4   7     backup  held     no_address\n"
+    );
+}
+
+// Broken if an explanation did not show which condition decided, or what to do.
+#[test]
+fn explanation_of_a_backup() {
+    let bench = switch();
+    let link = bench.reconciler.topology().link_by_name("backup").unwrap();
+    let text = explanation(&views::explain(&bench.reconciler, link));
+    for line in [
+        "backup (ifindex 12, macvlan private over swp1) is held: rightly not in the chip\n",
+        "  [ok]   is administratively up\n",
+        "  [FAIL] has a qualifying address (it has none): no_address\n",
+        "  [ok]   is in the same VRF as swp1\n",
+        "  reason : no_address: The device has no address that counts.\n",
+        "  fix    : Nothing on a backup; otherwise add the virtual address (`ip addr add\n",
+        "           ADDR dev backup`).\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
+// Broken if a condition that fails after the first looked as if it had decided.
+#[test]
+fn later_failures_are_marked() {
+    let mut bench = Bench::new();
+    let mut down = macvlan(10, "vrrp5", 2, "00:00:5e:00:01:05");
+    down.flags = 0;
+    bench.link(down);
+    let link = bench.reconciler.topology().link_by_name("vrrp5").unwrap();
+    let text = explanation(&views::explain(&bench.reconciler, link));
+    assert!(text.contains("  [FAIL] swp1 has a router interface: no_rif\n"), "{text}");
+    assert!(text.contains("  [--]   is administratively up: macvlan_down as well\n"), "{text}");
+    assert_eq!(text.matches("[FAIL]").count(), 1, "{text}");
+}
+
+// Broken if lines of the text output ran over 80 columns without need, or words were cut.
+#[test]
+fn long_texts_are_wrapped_between_words() {
+    let text = wrapped("  fix    :", &"word ".repeat(40), 11);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.lines().skip(1).all(|line| line.starts_with("           word")), "{text}");
+    assert_eq!(text.matches("word").count(), 40);
+    let long = "x".repeat(100);
+    assert_eq!(wrapped("a", &long, 2), format!("a\n  {long}\n"));
+}

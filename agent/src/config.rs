@@ -1,0 +1,171 @@
+//! What did the operator decide? Files of TOML in, one [`Config`] out.
+//!
+//! ```text
+//!   /etc/firsthop/firsthop.toml          absent: defaults
+//!   /etc/firsthop/conf.d/*.toml          by name; a later file's keys win
+//!   -c FILE                              this file and no other
+//! ```
+//!
+//! A key that is not known is an error with its place: a misspelt one must not be silently without effect.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use firsthop_model::intent::{Policy, VmacPolicy};
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+
+/// Where the configuration is, unless `-c` says otherwise.
+pub const DIRECTORY: &str = "/etc/firsthop";
+
+/// Packets per second that a policer can be set to (mlxsw's limits).
+const RATES: std::ops::RangeInclusive<u32> = 1..=2_000_000_000;
+/// Packets of burst that a policer can be set to; powers of two (mlxsw's limits).
+const BURSTS: std::ops::RangeInclusive<u32> = 16..=1 << 24;
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A file or directory could not be read.
+    #[error("Configuration {} can't be read", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("Configuration file {} is not valid", path.display())]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// Line, column, and what is wrong there.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// The operator's decisions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// What concerns router interfaces, virtual MACs and traps.
+    pub policy: Policy,
+    /// Socket of the simulated chip.
+    pub hwsim: Option<PathBuf>,
+    /// Whether to write to the chip; None: as the kind of chip suggests.
+    pub manage: Option<bool>,
+}
+
+/// One file; every key may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    vmac_policy: Option<VmacPolicy>,
+    exclude: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "rate")]
+    vrrp_rate: Option<u32>,
+    #[serde(default, deserialize_with = "burst")]
+    vrrp_burst: Option<u32>,
+    device: Option<Device>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Device {
+    hwsim: Option<PathBuf>,
+    manage: Option<bool>,
+}
+
+impl Config {
+    /// The file that `-c` names, or those of [`DIRECTORY`].
+    ///
+    /// # Errors
+    /// A named file is missing, or any file can't be read or is not valid.
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        match named {
+            Some(path) => Self::from_files([path.to_owned()]),
+            None => Self::from_files(files(Path::new(DIRECTORY))?),
+        }
+    }
+
+    /// Merges files in this order.
+    ///
+    /// # Errors
+    /// See [`Config::load`].
+    pub fn from_files(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for path in paths {
+            let text = fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            let document = toml::from_str(&text)
+                .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
+            config.merge(document);
+        }
+        Ok(config)
+    }
+
+    fn merge(&mut self, document: Document) {
+        let Document { vmac_policy, exclude, vrrp_rate, vrrp_burst, device } = document;
+        let policy = &mut self.policy;
+        policy.vmac_policy = vmac_policy.unwrap_or(policy.vmac_policy);
+        policy.vrrp_rate = vrrp_rate.unwrap_or(policy.vrrp_rate);
+        policy.vrrp_burst = vrrp_burst.unwrap_or(policy.vrrp_burst);
+        if let Some(exclude) = exclude {
+            policy.exclude = exclude;
+        }
+        let Device { hwsim, manage } = device.unwrap_or_default();
+        self.hwsim = hwsim.or(self.hwsim.take());
+        self.manage = manage.or(self.manage);
+    }
+}
+
+/// The files of a configuration directory that exist.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let main = directory.join("firsthop.toml");
+    let mut files = Vec::new();
+    if main.exists() {
+        files.push(main);
+    }
+    let parts = directory.join("conf.d");
+    let failed = |source| ConfigError::Read { path: parts.clone(), source };
+    let entries = match fs::read_dir(&parts) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut named = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            named.push(path);
+        }
+    }
+    named.sort();
+    files.extend(named);
+    Ok(files)
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let rate = u32::deserialize(deserializer)?;
+    if RATES.contains(&rate) {
+        return Ok(Some(rate));
+    }
+    let (least, most) = (RATES.start(), RATES.end());
+    Err(serde::de::Error::custom(format!("{rate} is not in {least}..{most} packets per second")))
+}
+
+fn burst<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let burst = u32::deserialize(deserializer)?;
+    if BURSTS.contains(&burst) && burst.is_power_of_two() {
+        return Ok(Some(burst));
+    }
+    let near = burst.clamp(*BURSTS.start(), *BURSTS.end()).next_power_of_two();
+    let (least, most) = (BURSTS.start(), BURSTS.end());
+    Err(serde::de::Error::custom(format!(
+        "{burst} is not a power of two in {least}..{most} packets; {near} is"
+    )))
+}

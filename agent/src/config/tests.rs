@@ -1,0 +1,73 @@
+use super::*;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("firsthop.toml");
+    fs::write(&path, text).unwrap();
+    Config::load(Some(&path))
+}
+
+fn refusal(text: &str) -> String {
+    crate::chain(&load(text).unwrap_err())
+}
+
+// Broken if a key of the file had no effect.
+#[test]
+fn every_key_is_taken() {
+    let config = load(
+        "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
+         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\n",
+    )
+    .unwrap();
+    assert_eq!(config.policy.exclude, BTreeSet::from(["mgmt".to_owned(), "swp3".to_owned()]));
+    assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
+    assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
+    assert_eq!(config.manage, Some(false));
+    assert_eq!(load("").unwrap(), Config::default());
+}
+
+// Broken if a misspelt key or a wrong value were silently ignored, or the message did not say where it is.
+#[test]
+fn errors_say_where() {
+    for (text, parts) in [
+        ("vrrp_rate = 5\nvmac_polcy = 'active'\n", vec!["line 2, column 1", "vmac_polcy", "^"]),
+        ("[device]\nhwsin = 'x'\n", vec!["line 2, column 1", "hwsin", "hwsim"]),
+        ("vmac_policy = 'oper'\n", vec!["line 1, column 15", "oper", "active"]),
+        ("vrrp_burst = 1000\n", vec!["line 1, column 14", "1000", "power of two", "1024"]),
+        ("vrrp_burst = 8\n", vec!["8 is not", "16 is"]),
+        ("vrrp_burst = 4000000000\n", vec!["16777216 is"]),
+        ("vrrp_rate = 0\n", vec!["line 1, column 13", "0 is not in 1..2000000000"]),
+        ("exclude = 'swp1'\n", vec!["line 1", "sequence"]),
+        ("exclude = [\n", vec!["line 1"]),
+    ] {
+        let refusal = refusal(text);
+        for part in parts {
+            assert!(refusal.contains(part), "{part:?} is not in:\n{refusal}");
+        }
+    }
+}
+
+// Broken if a file that the operator named could be missing, or a missing default file kept the daemon from starting.
+#[test]
+fn only_a_named_file_has_to_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none.toml");
+    let error = Config::load(Some(&path)).unwrap_err();
+    assert!(matches!(error, ConfigError::Read { .. }), "{error:?}");
+    assert_eq!(files(dir.path()).unwrap(), Vec::<PathBuf>::new());
+}
+
+// Broken if parts were not read, read in another order than by name, or dropped keys of files before them.
+#[test]
+fn later_files_win_key_by_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = dir.path().join("conf.d");
+    fs::create_dir(&parts).unwrap();
+    fs::write(dir.path().join("firsthop.toml"), "vrrp_rate = 1\nvrrp_burst = 16\n").unwrap();
+    fs::write(parts.join("20.toml"), "vrrp_rate = 3\n").unwrap();
+    fs::write(parts.join("10.toml"), "vrrp_rate = 2\n[device]\nmanage = true\n").unwrap();
+    fs::write(parts.join("30.toml.bak"), "nonsense").unwrap();
+    let config = Config::from_files(files(dir.path()).unwrap()).unwrap();
+    assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (3, 16));
+    assert_eq!(config.manage, Some(true));
+}

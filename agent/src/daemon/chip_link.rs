@@ -1,0 +1,199 @@
+//! The way to the chip: a task that connects, keeps trying, and passes orders and reports.
+//!
+//! ```text
+//!   away ──connect, take the lock──▶ Connected ──orders▶ ◀Completed, Scanned, Rows──▶ Disconnected ──▶ away
+//!    └── again after 25 ms, doubling up to 200 ms
+//! ```
+//!
+//! Orders carry the number of the connection that they were meant for: one that was given before a break is dropped after it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use firsthop_asic::spectrum::Spectrum;
+use firsthop_asic::spectrum::session::Settings;
+use firsthop_asic::{
+    Asic as _, AsicError, Capabilities, ChipLock, Completion, Event, ReadBack, Ticket,
+};
+use firsthop_model::chip::{Change, Key};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::chain;
+
+/// Between the first attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// Between later attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Between looks at whether the chip was reset behind a connection that stands.
+const INSPECTION: Duration = Duration::from_secs(1);
+
+/// What the chip is to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Changes; each is answered by [`Report::Completed`].
+    Write(Vec<(Ticket, Change)>),
+    /// Everything that can be enumerated; answered by [`Report::Scanned`].
+    Scan,
+    /// These rows; answered by [`Report::Rows`].
+    Read(Vec<Key>),
+}
+
+/// What became of the chip and of orders.
+#[derive(Debug)]
+pub(super) enum Report {
+    Connected(Capabilities),
+    Completed(Completion),
+    Scanned(Result<ReadBack, AsicError>),
+    Rows(Result<ReadBack, AsicError>),
+    Disconnected,
+    /// The first attempt to connect failed; others follow.
+    Absent,
+    /// Another process has the chip, or the lock can't be used.
+    Owned(AsicError),
+}
+
+type Numbered<T> = (u64, T);
+
+/// The loop's end of the way.
+#[derive(Debug)]
+pub(super) struct ChipLink {
+    orders: mpsc::UnboundedSender<Numbered<Order>>,
+    reports: mpsc::UnboundedReceiver<Numbered<Report>>,
+    connection: u64,
+}
+
+impl ChipLink {
+    /// Starts the task. Without a socket there is never a report. `own`: take the chip for this process alone.
+    pub(super) fn open(socket: Option<PathBuf>, own: bool) -> Self {
+        let (order, orders) = mpsc::unbounded_channel();
+        let (report, reports) = mpsc::unbounded_channel();
+        if let Some(socket) = socket {
+            let far = FarEnd { socket, own, lock: None, connection: 0, orders, report };
+            tokio::task::spawn_local(far.run());
+        }
+        Self { orders: order, reports, connection: 0 }
+    }
+
+    /// Gives an order. While the chip is away it has no effect.
+    pub(super) fn order(&self, order: Order) {
+        // The task ends only after it reported why.
+        self.orders.send((self.connection, order)).ok();
+    }
+
+    /// The next report. Cancel-safe.
+    pub(super) async fn report(&mut self) -> Report {
+        match self.reports.recv().await {
+            Some(numbered) => self.note(numbered),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A report that is already there.
+    pub(super) fn try_report(&mut self) -> Option<Report> {
+        let numbered = self.reports.try_recv().ok()?;
+        Some(self.note(numbered))
+    }
+
+    fn note(&mut self, (connection, report): Numbered<Report>) -> Report {
+        self.connection = connection;
+        report
+    }
+}
+
+/// The task.
+struct FarEnd {
+    socket: PathBuf,
+    own: bool,
+    lock: Option<ChipLock>,
+    connection: u64,
+    orders: mpsc::UnboundedReceiver<Numbered<Order>>,
+    report: mpsc::UnboundedSender<Numbered<Report>>,
+}
+
+impl FarEnd {
+    async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        let mut told = None;
+        loop {
+            match self.connect().await {
+                Ok(chip) => {
+                    (pause, told) = (FIRST_PAUSE, None);
+                    self.connection += 1;
+                    self.tell(Report::Connected(chip.last_capabilities().clone()));
+                    let why = self.serve(chip).await;
+                    tracing::warn!("{why}; connecting again");
+                    self.tell(Report::Disconnected);
+                }
+                Err(error @ AsicError::Owned { .. }) => return self.tell(Report::Owned(error)),
+                Err(error) => {
+                    let text = chain(&error);
+                    if self.connection == 0 && told.is_none() {
+                        self.tell(Report::Absent);
+                    }
+                    if told.as_ref() != Some(&text) {
+                        tracing::info!("{text}; trying again until it is there");
+                        told = Some(text);
+                    }
+                }
+            }
+            if self.report.is_closed() {
+                return;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Spectrum, AsicError> {
+        let chip = Spectrum::connect(&self.socket, Settings::default()).await?;
+        if self.own && self.lock.is_none() {
+            self.lock = Some(ChipLock::acquire(&self.socket)?);
+        }
+        Ok(chip)
+    }
+
+    /// Passes orders and reports until the connection breaks, or the chip was reset.
+    async fn serve(&mut self, mut chip: Spectrum) -> String {
+        let generation = chip.last_capabilities().generation;
+        let mut inspection = interval(INSPECTION);
+        inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = inspection.tick() => match chip.capabilities().await {
+                    Ok(now) if now.generation != generation => return "Chip was reset".to_owned(),
+                    Ok(_) => {}
+                    // A broken connection is an event of its own.
+                    Err(error) => tracing::debug!("{}", chain(&error)),
+                },
+                event = chip.next() => match event {
+                    Event::Completed(completion) => self.tell(Report::Completed(completion)),
+                    Event::Disconnected(error) => return chain(&error),
+                },
+                order = self.orders.recv() => match order {
+                    Some((connection, _)) if connection != self.connection => {}
+                    Some((_, Order::Write(changes))) => {
+                        for (ticket, change) in changes {
+                            chip.submit(ticket, change);
+                        }
+                    }
+                    Some((_, Order::Scan)) => {
+                        let scanned = chip.read_back(&[]).await;
+                        self.tell(Report::Scanned(scanned));
+                    }
+                    Some((_, Order::Read(keys))) => {
+                        let rows = chip.read(&keys).await;
+                        self.tell(Report::Rows(rows));
+                    }
+                    None => return "The daemon ends".to_owned(),
+                },
+            }
+        }
+    }
+
+    fn tell(&self, report: Report) {
+        // Nobody listens only when the daemon ends.
+        self.report.send((self.connection, report)).ok();
+    }
+}

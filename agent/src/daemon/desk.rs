@@ -1,0 +1,279 @@
+//! Who asked, and can they be answered yet?
+//!
+//! Every request is a barrier: it is answered after the event sockets were drained once since it came. One that shows
+//! something waits a little for the chip, so that the answer shows what was acknowledged; a `wait` waits as long as it says.
+
+use std::time::Duration;
+
+use firsthop_model::IfIndex;
+use firsthop_model::intent::State;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::adoption::Phase;
+use super::surroundings::Here;
+use super::{Daemon, TrapCounters, counters};
+use crate::api::listener::{Incoming, Replies};
+use crate::api::{Failure, Filter, Reply, Request, Wanted};
+use crate::views::{self, Scene};
+
+/// How long an answer waits for the chip.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A request that waits.
+#[derive(Debug)]
+struct Pending {
+    request: Request,
+    replies: Replies,
+    deadline: Instant,
+}
+
+/// Somebody who watches.
+#[derive(Debug)]
+struct Watcher {
+    replies: Replies,
+    seen: Scene,
+}
+
+/// Everybody who waits for an answer.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pending: Vec<Pending>,
+    watchers: Vec<Watcher>,
+}
+
+impl Desk {
+    /// Takes a request; it is answered in this turn at the earliest.
+    pub(super) fn take(&mut self, incoming: Incoming) {
+        let Incoming { request, replies } = incoming;
+        let patience = match &request {
+            Request::Wait { timeout, .. } => *timeout,
+            _ => GRACE,
+        };
+        self.pending.push(Pending { request, replies, deadline: Instant::now() + patience });
+    }
+
+    /// When somebody has to be answered though nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.pending.iter().map(|pending| pending.deadline).min()
+    }
+}
+
+impl Daemon {
+    /// Answers everybody who can be answered. The event sockets have just been drained.
+    pub(super) fn answer(&mut self) {
+        self.watch();
+        if self.desk.pending.is_empty() {
+            return;
+        }
+        self.refresh();
+        let now = Instant::now();
+        let settled = self.is_settled();
+        for pending in std::mem::take(&mut self.desk.pending) {
+            let late = pending.deadline <= now;
+            let reply = match &pending.request {
+                _ if pending.replies.is_closed() => continue,
+                Request::Wait { wanted, .. } if self.is_met(wanted) => Reply::default(),
+                Request::Wait { wanted, .. } if late => {
+                    Failure::TimedOut(self.standing(wanted)).reply()
+                }
+                Request::Wait { .. } => {
+                    self.desk.pending.push(pending);
+                    continue;
+                }
+                _ if !settled && !late => {
+                    self.desk.pending.push(pending);
+                    continue;
+                }
+                Request::Monitor => {
+                    let seen = Scene::of(&self.reconciler);
+                    if pending.replies.send(Reply::continued(&json!({}))) {
+                        self.desk.watchers.push(Watcher { replies: pending.replies, seen });
+                    }
+                    continue;
+                }
+                Request::ListTrap { stats: true } if self.phase != Phase::Away => {
+                    self.answer_with_counters(pending.replies);
+                    continue;
+                }
+                request => self.show(request),
+            };
+            // A client that went away needs no answer.
+            pending.replies.send(reply);
+        }
+    }
+
+    /// Tells watchers what is different since they were last told. One that does not read is let go.
+    fn watch(&mut self) {
+        if self.desk.watchers.is_empty() {
+            return;
+        }
+        let scene = Scene::of(&self.reconciler);
+        self.desk.watchers.retain_mut(|watcher| {
+            let changes = scene.changes_since(&watcher.seen);
+            if !changes.is_empty() {
+                watcher.seen = scene.clone();
+            }
+            let mut replies = changes.iter().map(|c| Reply::continued(&json!({ "change": c })));
+            replies.all(|reply| watcher.replies.send(reply)) && !watcher.replies.is_closed()
+        });
+    }
+
+    /// Waiting longer would not show more.
+    fn is_settled(&self) -> bool {
+        let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
+        let away = self.phase == Phase::Away && !self.observer.is_stale();
+        self.is_synced() || observing || away
+    }
+
+    fn show(&self, request: &Request) -> Reply {
+        let stale = self.observer.is_stale();
+        let reconciler = &self.reconciler;
+        if let Some(missing) = self.missing(request) {
+            return Failure::NoSuchDevice(missing).reply();
+        }
+        match request {
+            Request::ListRif(filter) => {
+                Reply::of(&json!({ "rifs": views::rifs(reconciler, filter), "stale": stale }))
+            }
+            Request::ListVmac(filter) => {
+                Reply::of(&json!({ "vmacs": views::vmacs(reconciler, filter), "stale": stale }))
+            }
+            Request::ListPort(filter) => {
+                Reply::of(&json!({ "ports": views::ports(reconciler, filter), "stale": stale }))
+            }
+            Request::ListTrap { .. } => self.traps(&TrapCounters::new()),
+            Request::ListResource => {
+                let chip = self.capabilities.as_ref();
+                let fdb = chip.and_then(|chip| chip.fdb).map(u64::from);
+                let fids = chip.and_then(|chip| chip.fids).map(u64::from);
+                let resources = views::resources(reconciler, fdb, fids);
+                self.of_chip("resources", &resources)
+            }
+            Request::Status => Reply::of(&json!({ "status": self.status() })),
+            Request::Diff => {
+                // Without a chip there is nothing that could differ.
+                let compared = self.capabilities.is_some();
+                let rows = if compared { views::differences(reconciler) } else { Vec::new() };
+                Reply::of(&json!({ "differences": rows, "stale": stale }))
+            }
+            Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {
+                Some(link) => {
+                    let told = views::explain(reconciler, link);
+                    Reply::of(&json!({ "explanation": told, "stale": stale }))
+                }
+                None => Failure::NoSuchDevice(dev.clone()).reply(),
+            },
+            Request::Doctor => {
+                let checks = views::check(reconciler, &self.status(), &Here);
+                Reply::of(&json!({ "checks": checks }))
+            }
+            Request::Wait { .. } | Request::Monitor => Reply::default(),
+        }
+    }
+
+    /// A device that the request names and that does not exist.
+    fn missing(&self, request: &Request) -> Option<String> {
+        let (Request::ListRif(Filter { dev, lower, .. })
+        | Request::ListVmac(Filter { dev, lower, .. })
+        | Request::ListPort(Filter { dev, lower, .. })) = request
+        else {
+            return None;
+        };
+        let topology = self.reconciler.topology();
+        let mut names = dev.iter().chain(lower);
+        names.find(|name| topology.link_by_name(name).is_none()).cloned()
+    }
+
+    fn traps(&self, counters: &TrapCounters) -> Reply {
+        self.of_chip("traps", &views::traps(&self.reconciler, counters))
+    }
+
+    /// Rows that belong to the chip; without one there are none.
+    fn of_chip<T: serde::Serialize>(&self, name: &str, rows: &[T]) -> Reply {
+        let stale = self.observer.is_stale();
+        match &self.capabilities {
+            Some(chip) => {
+                let handle = views::handle(&chip.chip_id);
+                Reply::of(&json!({ "handle": handle, name: rows, "stale": stale }))
+            }
+            None => Reply::of(&json!({ name: [], "stale": stale })),
+        }
+    }
+
+    /// Asks the chip on another thread, and answers then.
+    fn answer_with_counters(&self, replies: Replies) {
+        let Some(socket) = self.target.socket.clone() else { return };
+        let plain = self.traps(&TrapCounters::new());
+        tokio::task::spawn_local(async move {
+            let fetched = tokio::task::spawn_blocking(move || counters::fetch(&socket)).await;
+            let reply = match fetched {
+                Ok(Ok(counters)) => with_counters(plain, &counters),
+                Ok(Err(error)) => Failure::ChipFailed(error.to_string()).reply(),
+                Err(error) => Failure::ChipFailed(error.to_string()).reply(),
+            };
+            replies.send(reply);
+        });
+    }
+
+    /// Acknowledged by the chip, not only intended.
+    fn is_met(&self, wanted: &Wanted) -> bool {
+        let (vmac, dev, state) = match wanted {
+            Wanted::Synced => return self.is_synced(),
+            Wanted::Object { vmac, dev, state } => (*vmac, dev, *state),
+        };
+        match (self.state_of(vmac, dev), state) {
+            (None, None) => self.is_synced(),
+            (Some((found, at)), Some(state)) => {
+                let settled = state == State::Pending || self.reconciler.is_settled(at);
+                found == state && settled && !self.observer.is_stale()
+            }
+            _ => false,
+        }
+    }
+
+    /// The state of an object, and the device whose router interface it is part of.
+    fn state_of(&self, vmac: bool, dev: &str) -> Option<(State, IfIndex)> {
+        let link = self.reconciler.topology().link_by_name(dev)?;
+        let filter = Filter { dev: Some(dev.to_owned()), ..Filter::default() };
+        let state = if vmac {
+            views::vmacs(&self.reconciler, &filter).first()?.state
+        } else {
+            views::rifs(&self.reconciler, &filter).first()?.state
+        };
+        Some((state, link.lower().unwrap_or(link.ifindex)))
+    }
+
+    /// How things are instead of how they were wished.
+    fn standing(&self, wanted: &Wanted) -> String {
+        let (vmac, dev) = match wanted {
+            Wanted::Synced if self.observer.is_stale() => return "The view is stale".to_owned(),
+            Wanted::Synced if self.phase == Phase::Away => {
+                return format!("The chip at {} does not answer", self.target);
+            }
+            Wanted::Synced => {
+                return format!("{} objects are pending", self.reconciler.pending());
+            }
+            Wanted::Object { vmac, dev, .. } => (*vmac, dev),
+        };
+        let object = if vmac { "vmac" } else { "rif" };
+        match self.state_of(vmac, dev) {
+            Some((state, _)) => format!("{object} {dev} is {state}"),
+            None => format!("There is no {object} {dev}"),
+        }
+    }
+}
+
+/// The answer without counters, with them.
+fn with_counters(mut reply: Reply, counters: &TrapCounters) -> Reply {
+    let Some(serde_json::Value::Array(traps)) = reply.parameters.get_mut("traps") else {
+        return reply;
+    };
+    for trap in traps {
+        let rx = trap.get("name").and_then(|name| counters.get(name.as_str()?));
+        if let (Some(rx), Some(trap)) = (rx, trap.as_object_mut()) {
+            trap.insert("stats".to_owned(), json!({ "rx": rx }));
+        }
+    }
+    reply
+}

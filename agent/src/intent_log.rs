@@ -1,0 +1,330 @@
+//! What may be in the chip that a scan can't find? A file beside the daemon's socket, one line a fact.
+//!
+//! ```text
+//!   {"chip":"0","generation":17}                              the chip, and since which reset
+//!   {"write":{"ticket":1,"entry":{…}}}                        about to be written
+//!   {"remove":{"ticket":2,"entry":{…}}}                       about to be removed
+//!   {"done":[1,2]}                                            the chip acknowledged these
+//!   {"undone":[3]}                                            the chip refused these: the row is as it was
+//! ```
+//!
+//! Router interfaces and router MACs are found by scanning and are not logged. A line is written before its change is sent, so
+//! that a crash leaves no row unknown: a row without `done` may hold either content. The file lies in memory (/run) and is
+//! never synced: it has to survive the daemon, not the machine, and a chip that was reset has another generation.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use firsthop_asic::{Readability, readability};
+use firsthop_model::chip::{Change, Entry, Key};
+use serde::{Deserialize, Serialize};
+
+/// Lines that a file may have beyond four a row, before it is written anew.
+const SLACK: usize = 4096;
+
+/// What the log says about a row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Logged {
+    /// The content that was last acknowledged; None: empty, or never written.
+    pub acknowledged: Option<Entry>,
+    /// A change was sent whose answer is not known; the entry that it wrote or removed.
+    pub doubtful: Option<Entry>,
+}
+
+/// The log of one chip.
+#[derive(Debug)]
+pub struct IntentLog {
+    path: PathBuf,
+    header: Line,
+    rows: BTreeMap<Key, Logged>,
+    open: BTreeMap<u64, Line>,
+    /// None: the file can't be written.
+    file: Option<File>,
+    lines: usize,
+    buffer: Vec<u8>,
+    done: Vec<u64>,
+    undone: Vec<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Step {
+    ticket: u64,
+    entry: Entry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Chip { chip: String, generation: u64 },
+    Write { write: Step },
+    Remove { remove: Step },
+    Done { done: Vec<u64> },
+    Undone { undone: Vec<u64> },
+}
+
+impl IntentLog {
+    /// Opens the log of a chip in `directory`, taking over what an earlier daemon wrote about the same chip since the same
+    /// reset. Never fails: without a usable file a restart writes more than it has to, and that is all.
+    pub fn open(directory: &Path, chip_id: &str, generation: u64) -> Self {
+        let path = directory.join(file_name(chip_id));
+        let header = Line::Chip { chip: chip_id.to_owned(), generation };
+        let (rows, open) = match fs::read_to_string(&path) {
+            Ok(text) => match replay(&text, &header) {
+                Ok(found) => found,
+                Err(why) => {
+                    tracing::info!(path = %path.display(), why, "Intent log ignored");
+                    Default::default()
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "Intent log can't be read");
+                Default::default()
+            }
+        };
+        let mut log = Self {
+            path,
+            header,
+            rows,
+            open,
+            file: None,
+            lines: 0,
+            buffer: Vec::new(),
+            done: Vec::new(),
+            undone: Vec::new(),
+        };
+        log.compact();
+        log
+    }
+
+    /// The rows that may hold something.
+    pub fn rows(&self) -> impl Iterator<Item = (&Key, &Logged)> {
+        self.rows.iter()
+    }
+
+    /// What is known about a row.
+    pub fn get(&self, key: &Key) -> Option<&Logged> {
+        self.rows.get(key)
+    }
+
+    /// Replaces everything by what a read-back found. Open changes are forgotten: the read-back saw their outcome.
+    pub fn restart<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
+        self.open.clear();
+        self.buffer.clear();
+        self.done.clear();
+        self.undone.clear();
+        let entries = entries.into_iter().filter(|entry| is_logged(&entry.key()));
+        let logged = |entry: &Entry| Logged { acknowledged: Some(entry.clone()), doubtful: None };
+        self.rows = entries.map(|entry| (entry.key(), logged(entry))).collect();
+        self.compact();
+    }
+
+    /// Notes that a change is about to be sent; in the file after [`Self::flush`].
+    pub fn announce(&mut self, ticket: u64, change: &Change) {
+        if !is_logged(&change.key()) {
+            return;
+        }
+        let line = match change {
+            Change::Add(entry) | Change::Edit { to: entry, .. } => {
+                Line::Write { write: Step { ticket, entry: entry.clone() } }
+            }
+            Change::Remove(entry) => Line::Remove { remove: Step { ticket, entry: entry.clone() } },
+        };
+        self.push(&line);
+        begin(&mut self.rows, &mut self.open, line);
+    }
+
+    /// Notes that the chip made a change.
+    pub fn acknowledge(&mut self, ticket: u64) {
+        if self.open.contains_key(&ticket) {
+            self.done.push(ticket);
+            end(&mut self.rows, &mut self.open, ticket, true);
+        }
+    }
+
+    /// Notes that the chip did not make a change.
+    pub fn withdraw(&mut self, ticket: u64) {
+        if self.open.contains_key(&ticket) {
+            self.undone.push(ticket);
+            end(&mut self.rows, &mut self.open, ticket, false);
+        }
+    }
+
+    /// Notes what a row of unknown outcome was found to hold.
+    pub fn correct(&mut self, key: &Key, found: Option<&Entry>) {
+        let of_row = |line: &Line| match line {
+            Line::Write { write: step } | Line::Remove { remove: step } => step.entry.key() == *key,
+            _ => false,
+        };
+        let open = self.open.iter().filter(|(_, line)| of_row(line));
+        for ticket in open.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
+            self.withdraw(ticket);
+        }
+        let known = self.rows.get(key).and_then(|row| row.acknowledged.clone());
+        let change = match (known, found) {
+            (known, Some(found)) if known.as_ref() != Some(found) => Change::Add(found.clone()),
+            (Some(known), None) => Change::Remove(known),
+            _ => return,
+        };
+        // A number that no change has: those count from 1.
+        self.announce(u64::MAX, &change);
+        self.note_done();
+        self.acknowledge(u64::MAX);
+        self.note_done();
+    }
+
+    /// Brings everything noted so far into the file, with one write(2).
+    pub fn flush(&mut self) {
+        self.note_done();
+        if self.buffer.is_empty() {
+            return;
+        }
+        if self.lines > 4 * self.rows.len() + SLACK {
+            self.compact();
+            return;
+        }
+        let Some(file) = &mut self.file else {
+            self.buffer.clear();
+            return;
+        };
+        if let Err(error) = file.write_all(&self.buffer) {
+            tracing::warn!(path = %self.path.display(), %error, "Intent log can't be written");
+            // What is in the file is no longer the whole truth.
+            fs::remove_file(&self.path).ok();
+            self.file = None;
+        }
+        self.buffer.clear();
+    }
+
+    /// Puts the outcomes since the last time into lines.
+    fn note_done(&mut self) {
+        if !self.done.is_empty() {
+            let line = Line::Done { done: std::mem::take(&mut self.done) };
+            self.push(&line);
+        }
+        if !self.undone.is_empty() {
+            let line = Line::Undone { undone: std::mem::take(&mut self.undone) };
+            self.push(&line);
+        }
+    }
+
+    fn push(&mut self, line: &Line) {
+        self.lines += 1;
+        write_line(&mut self.buffer, line);
+    }
+
+    /// Writes the file anew, with a line or two for each row that holds something.
+    fn compact(&mut self) {
+        self.rows.retain(|_, row| *row != Logged::default());
+        let mut text = Vec::new();
+        write_line(&mut text, &self.header);
+        // Numbers that no open change has.
+        let free = self.open.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        let acknowledged = self.rows.values().filter_map(|row| row.acknowledged.clone());
+        let mut done = Vec::new();
+        for (ticket, entry) in (free..).zip(acknowledged) {
+            write_line(&mut text, &Line::Write { write: Step { ticket, entry } });
+            done.push(ticket);
+        }
+        write_line(&mut text, &Line::Done { done });
+        for line in self.open.values() {
+            write_line(&mut text, line);
+        }
+        self.lines = self.rows.len() + self.open.len() + 2;
+        self.buffer.clear();
+        self.file = match replace(&self.path, &text) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "Intent log can't be written");
+                fs::remove_file(&self.path).ok();
+                None
+            }
+        };
+    }
+}
+
+/// Only what a scan does not find.
+const fn is_logged(key: &Key) -> bool {
+    !matches!(readability(key), Readability::Enumerable)
+}
+
+/// A file name from a chip id, which is whatever the chip says.
+fn file_name(chip_id: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name: String = chip_id.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
+    format!("{name}.intent")
+}
+
+fn write_line(buffer: &mut Vec<u8>, line: &Line) {
+    serde_json::to_writer(&mut *buffer, line).expect("lines are plain data, and memory takes them");
+    buffer.push(b'\n');
+}
+
+/// A complete file appears under the name, or the old one stays.
+fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
+    let fresh = path.with_extension("intent.new");
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, path)?;
+    OpenOptions::new().append(true).open(path)
+}
+
+type Replayed = (BTreeMap<Key, Logged>, BTreeMap<u64, Line>);
+
+/// What a log says, if it is one of this chip since this reset.
+fn replay(text: &str, header: &Line) -> Result<Replayed, String> {
+    let (mut rows, mut open) = Replayed::default();
+    // A last line without its end was cut by a crash: its change was never sent.
+    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut lines = complete.lines().enumerate();
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str::<Line>(line).map_err(|error| format!("Line {}: {error}", number + 1))
+    };
+    match lines.next().map(parse).transpose()? {
+        Some(found) if found == *header => {}
+        Some(Line::Chip { .. }) => return Err("It is about another chip, or before a reset".into()),
+        _ => return Err("It has no header".into()),
+    }
+    for line in lines.map(parse) {
+        match line? {
+            line @ (Line::Write { .. } | Line::Remove { .. }) => begin(&mut rows, &mut open, line),
+            Line::Done { done } => {
+                for ticket in done {
+                    end(&mut rows, &mut open, ticket, true);
+                }
+            }
+            Line::Undone { undone } => {
+                for ticket in undone {
+                    end(&mut rows, &mut open, ticket, false);
+                }
+            }
+            Line::Chip { .. } => return Err("It has two headers".into()),
+        }
+    }
+    Ok((rows, open))
+}
+
+/// A change is sent: its row is in doubt.
+fn begin(rows: &mut BTreeMap<Key, Logged>, open: &mut BTreeMap<u64, Line>, line: Line) {
+    let (Line::Write { write: step } | Line::Remove { remove: step }) = &line else { return };
+    rows.entry(step.entry.key()).or_default().doubtful = Some(step.entry.clone());
+    open.insert(step.ticket, line);
+}
+
+/// A change is answered: its row holds one thing or the other.
+fn end(rows: &mut BTreeMap<Key, Logged>, open: &mut BTreeMap<u64, Line>, ticket: u64, made: bool) {
+    let (entry, content) = match open.remove(&ticket) {
+        Some(Line::Write { write }) => (write.entry.clone(), Some(write.entry)),
+        Some(Line::Remove { remove }) => (remove.entry, None),
+        _ => return,
+    };
+    let row = rows.entry(entry.key()).or_default();
+    row.doubtful = None;
+    if made {
+        row.acknowledged = content;
+    }
+}

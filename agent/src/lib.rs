@@ -1,0 +1,31 @@
+//! The agent `firsthopd` and its client `firsthop`.
+//!
+//! ```text
+//!   kernel ──netlink──▶ daemon ──Change──▶ chip
+//!                         │ one owner of all state, on one thread
+//!                         ▼ views: values for people and scripts
+//!                        api ──varlink, a unix socket──▶ client ──text, JSON──▶ terminal
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod intent_log;
+pub mod paths;
+pub mod telemetry;
+pub mod views;
+
+/// An error with everything that led to it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

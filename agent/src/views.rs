@@ -1,0 +1,47 @@
+//! What people and scripts get to see: the three columns of state as values for JSON and text.
+//!
+//! ```text
+//!   Reconciler ──▶ Rif, Vmac, Port, Trap, Resource, Status, Difference, Explanation ──▶ api ──▶ client
+//! ```
+//!
+//! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
+
+mod change;
+mod diff;
+mod doctor;
+mod explain;
+mod object;
+mod status;
+#[cfg(test)]
+pub(crate) mod tests;
+mod trap;
+
+pub use change::{Change, Happening, Scene};
+pub use diff::{Difference, differences};
+pub use doctor::{Check, CheckResult, Surroundings, check};
+pub use explain::{Condition, Explanation, explain, should_be_in_chip};
+pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
+pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
+pub use trap::{Counters, Resource, Trap, TrapStats, resources, traps};
+
+use firsthop_model::IfIndex;
+use firsthop_model::reconcile::Reconciler;
+use firsthop_model::topology::Link;
+
+/// The handle of a simulated chip, as devlink would name it.
+pub fn handle(chip_id: &str) -> String {
+    format!("hwsim/{chip_id}")
+}
+
+/// The name of a device; its index where it is gone.
+fn name(reconciler: &Reconciler, ifindex: IfIndex) -> String {
+    let link = reconciler.topology().link(ifindex);
+    link.map_or_else(|| format!("if{ifindex}"), |link| link.ifname.clone())
+}
+
+/// The name of the VRF that a device is in.
+fn vrf(reconciler: &Reconciler, link: &Link) -> String {
+    let master = link.master.and_then(|master| reconciler.topology().link(master));
+    let vrf = master.filter(|m| matches!(m.kind, firsthop_model::topology::LinkKind::Vrf { .. }));
+    vrf.map_or_else(|| "default".to_owned(), |vrf| vrf.ifname.clone())
+}

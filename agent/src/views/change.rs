@@ -1,0 +1,90 @@
+//! What became different since the last look: the lines of `monitor`.
+
+use std::collections::BTreeMap;
+
+use firsthop_model::reconcile::Reconciler;
+use serde::{Deserialize, Serialize};
+
+use super::object::{Rif, Vmac, rifs, vmacs};
+use crate::api::Filter;
+
+/// What happened to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// It was not there.
+    New,
+    /// Its members differ.
+    Change,
+    /// It is not there any more; the members are its last.
+    Gone,
+}
+
+/// A change of a router interface or virtual MAC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// `rif` or `vmac`
+    pub object: String,
+    /// What happened
+    pub event: Happening,
+    /// The router interface
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rif: Option<Rif>,
+    /// The virtual MAC
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vmac: Option<Vmac>,
+}
+
+/// Everything that is watched, by index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scene {
+    rifs: BTreeMap<u32, Rif>,
+    vmacs: BTreeMap<u32, Vmac>,
+}
+
+impl Scene {
+    /// As it is now.
+    pub fn of(reconciler: &Reconciler) -> Self {
+        let all = Filter::default();
+        Self {
+            rifs: rifs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
+            vmacs: vmacs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
+        }
+    }
+
+    /// What leads from the scene before to this one.
+    pub fn changes_since(&self, before: &Self) -> Vec<Change> {
+        let rif = |event, rif: &Rif| Change {
+            object: "rif".to_owned(),
+            event,
+            rif: Some(rif.clone()),
+            vmac: None,
+        };
+        let vmac = |event, vmac: &Vmac| Change {
+            object: "vmac".to_owned(),
+            event,
+            rif: None,
+            vmac: Some(vmac.clone()),
+        };
+        let mut changes = compare(&before.rifs, &self.rifs, rif);
+        changes.extend(compare(&before.vmacs, &self.vmacs, vmac));
+        changes
+    }
+}
+
+fn compare<T: PartialEq>(
+    before: &BTreeMap<u32, T>,
+    after: &BTreeMap<u32, T>,
+    change: impl Fn(Happening, &T) -> Change,
+) -> Vec<Change> {
+    let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
+    let mut changes: Vec<Change> = gone.map(|(_, row)| change(Happening::Gone, row)).collect();
+    for (key, row) in after {
+        match before.get(key) {
+            None => changes.push(change(Happening::New, row)),
+            Some(old) if old != row => changes.push(change(Happening::Change, row)),
+            Some(_) => {}
+        }
+    }
+    changes
+}

@@ -1,0 +1,192 @@
+//! Why is this device in the chip, or not? Each condition with its result, then what the chip made of it.
+
+use firsthop_model::chip::Rif;
+use firsthop_model::intent::{Reason, Scheme, State, Verdict, judge};
+use firsthop_model::reconcile::{Reconciler, Standing};
+use firsthop_model::topology::{Link, LinkKind, MacvlanMode};
+use firsthop_model::types::Family;
+use serde::{Deserialize, Serialize};
+
+use super::name;
+use super::object::code;
+
+/// One question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What holds or does not, with the values that decided.
+    pub text: String,
+    /// It holds.
+    pub holds: bool,
+    /// Why not
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The first that does not hold.
+    pub decides: bool,
+}
+
+/// Why one device is or is not in the chip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Name
+    pub ifname: String,
+    /// Index in the kernel
+    pub ifindex: u32,
+    /// `rif` or `vmac`
+    pub object: String,
+    /// The device in words
+    pub what: String,
+    /// State
+    pub state: State,
+    /// Stable code
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// In the order in which they are asked
+    pub conditions: Vec<Condition>,
+    /// What is the case
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
+    /// What follows for traffic
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// What to do
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// What the chip said
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chip: Option<String>,
+    /// Where it is in the chip
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+/// Whether something in this state belongs into the chip and is not there.
+pub const fn should_be_in_chip(state: State) -> bool {
+    matches!(state, State::Refused | State::Failed | State::Pending)
+}
+
+/// Explains one device.
+pub fn explain(reconciler: &Reconciler, link: &Link) -> Explanation {
+    match virtual_verdict(reconciler, link) {
+        Some(verdict) => explain_vmac(reconciler, link, verdict),
+        None => explain_rif(reconciler, link),
+    }
+}
+
+fn virtual_verdict<'a>(reconciler: &'a Reconciler, link: &Link) -> Option<&'a Verdict> {
+    let speaker = link.lower().filter(|lower| reconciler.topology().link(*lower).is_some());
+    reconciler.unit(speaker.unwrap_or(link.ifindex))?.vmacs.get(&link.ifindex)
+}
+
+fn explain_vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> Explanation {
+    let standing = reconciler.vmac_standing(link, verdict);
+    let mut explanation = about(link, "vmac", describe(reconciler, link), verdict, standing);
+    let there = matches!(explanation.state, State::Offload);
+    if let Some((rif, fid)) = reconciler.place_of(link).filter(|_| there) {
+        let slot = match (reconciler.fast_path(link), slot_holder(reconciler, link)) {
+            (Some(true), _) => "; holds the VRRP fast-path slot".to_owned(),
+            (Some(false), Some(holder)) => format!("; VRID {holder} holds the fast-path slot"),
+            _ => String::new(),
+        };
+        explanation.place =
+            Some(format!("router MAC in FID {fid} of router interface {rif}{slot}"));
+    }
+    explanation
+}
+
+fn slot_holder(reconciler: &Reconciler, link: &Link) -> Option<u8> {
+    let (family, _) = Scheme::of(link.mac?).vrrp()?;
+    let rif = reconciler.applied_rif(link.lower()?)?;
+    let holder = match family {
+        Family::Ipv4 => rif.vrrp_ipv4,
+        Family::Ipv6 => rif.vrrp_ipv6,
+    };
+    holder.map(firsthop_model::Vrid::get)
+}
+
+fn explain_rif(reconciler: &Reconciler, link: &Link) -> Explanation {
+    // A device without addresses has no unit that speaks for it, but the same questions.
+    let port = reconciler.chip().port_of(&link.altnames);
+    let verdict = judge(reconciler.topology(), link, port, reconciler.policy());
+    let standing = reconciler.rif_standing(link.ifindex).unwrap_or_else(|| Standing {
+        state: verdict.reason().map_or(State::Pending, Reason::state),
+        reason: verdict.reason(),
+        text: None,
+    });
+    let mut explanation = about(link, "rif", describe(reconciler, link), &verdict, standing);
+    explanation.place = reconciler.applied_rif(link.ifindex).map(place);
+    explanation
+}
+
+fn place(rif: &Rif) -> String {
+    format!(
+        "router interface {}, virtual router {}, MAC {}, MTU {}",
+        rif.rif, rif.vr, rif.mac, rif.mtu
+    )
+}
+
+fn about(
+    link: &Link,
+    object: &str,
+    what: String,
+    verdict: &Verdict,
+    standing: Standing,
+) -> Explanation {
+    let decisive = verdict.conditions.iter().position(|condition| condition.unmet.is_some());
+    let conditions = verdict.conditions.iter().enumerate().map(|(at, condition)| Condition {
+        text: condition.text.clone().into_owned(),
+        holds: condition.unmet.is_none(),
+        reason: condition.unmet.map(|reason| reason.code().to_owned()),
+        decides: decisive == Some(at),
+    });
+    Explanation {
+        ifname: link.ifname.clone(),
+        ifindex: link.ifindex.0,
+        object: object.to_owned(),
+        what,
+        state: standing.state,
+        reason: code(&standing),
+        conditions: conditions.collect(),
+        sentence: standing.reason.map(|reason| reason.sentence().to_owned()),
+        effect: standing.reason.map(|reason| reason.effect().to_owned()),
+        fix: standing.reason.map(|reason| fix(reason, link)),
+        chip: standing.text,
+        place: None,
+    }
+}
+
+/// The advice with the device's name in it, ready to be copied.
+fn fix(reason: Reason, link: &Link) -> String {
+    let words = reason.fix().split(' ').map(|word| {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        if bare == "DEV" { word.replace("DEV", &link.ifname) } else { word.to_owned() }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn describe(reconciler: &Reconciler, link: &Link) -> String {
+    let over = match (link.link_netnsid, link.lower()) {
+        (Some(_), _) => " over a device in another network namespace".to_owned(),
+        (None, Some(lower)) => format!(" over {}", name(reconciler, lower)),
+        (None, None) => String::new(),
+    };
+    if let Some(port) = reconciler.chip().port_of(&link.altnames) {
+        return format!("port {} of {}", port.0, super::handle(&reconciler.chip().chip_id));
+    }
+    match &link.kind {
+        LinkKind::Macvlan { mode } => {
+            let mode = match mode {
+                MacvlanMode::Private => "private",
+                MacvlanMode::Vepa => "vepa",
+                MacvlanMode::Bridge => "bridge",
+                MacvlanMode::Passthru => "passthru",
+                MacvlanMode::Source => "source",
+                MacvlanMode::Other(_) => "in an unknown mode",
+            };
+            format!("macvlan {mode}{over}")
+        }
+        LinkKind::Ipvlan { .. } => format!("ipvlan{over}"),
+        LinkKind::Vrf { table } => format!("VRF of table {table}"),
+        LinkKind::Other { name } => format!("{name}{over}"),
+        LinkKind::None => "network device".to_owned(),
+    }
+}

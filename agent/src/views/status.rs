@@ -1,0 +1,87 @@
+//! The agent itself: is it in step with the kernel and with the chip?
+
+use std::collections::BTreeMap;
+
+use firsthop_model::intent::State;
+use serde::{Deserialize, Serialize};
+
+/// The agent itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Not stale, nothing pending, Applied is Intended but for what was refused or failed.
+    pub synced: bool,
+    /// Events may have been missed, and no complete snapshot was taken since.
+    pub stale: bool,
+    /// Events and snapshots since the start.
+    pub generation: u64,
+    /// The event socket
+    pub netlink: Netlink,
+    /// Snapshots by cause
+    pub resyncs: BTreeMap<String, u64>,
+    /// The chip's side
+    pub hw: Hardware,
+    /// Router interfaces by state; states without any are missing.
+    pub rifs: BTreeMap<String, u64>,
+    /// Virtual MACs by state; states without any are missing.
+    pub vmacs: BTreeMap<String, u64>,
+    /// `cpu`: packets between networks are routed by the kernel.
+    pub transit: String,
+    /// The switch chip
+    pub device: Device,
+}
+
+/// What the event socket has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Netlink {
+    /// Messages from the kernel
+    pub messages: u64,
+    /// Messages that the kernel dropped
+    pub dropped: u64,
+    /// Times that the kernel said so
+    pub overruns: u64,
+}
+
+/// What went to the chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hardware {
+    /// Acknowledged changes
+    pub writes: u64,
+    /// Failed changes
+    pub failures: u64,
+    /// Objects that are not done
+    pub pending: u64,
+}
+
+/// Who writes to the chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// This agent
+    Manage,
+    /// Somebody else, or nobody
+    Observe,
+}
+
+/// The switch chip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// None until it was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Path of its socket
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// It answers.
+    pub connected: bool,
+    /// Who writes to it
+    pub mode: Mode,
+}
+
+/// How many objects are in which state.
+pub fn count_states(states: impl IntoIterator<Item = State>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for state in states {
+        *counts.entry(state.name().to_owned()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,127 @@
+//! How does a routed packet leave? Egress interface, neighbour, hops, MTU, and the VLAN on the port.
+
+use std::net::IpAddr;
+
+use emad::register::{Ritr, RitrType};
+
+use super::router::Packet;
+use super::{Egress, Flow, Walk};
+use crate::chip::rif;
+use crate::chip::route::RouteTrap;
+use crate::chip::trace::Recorder;
+use crate::chip::traps::id;
+use crate::packet::BROADCAST;
+use crate::packet::rewrite::NextHop;
+
+impl<'a, R: Recorder> Walk<'a, R> {
+    /// Forwards a packet to a neighbour on `erif`, or says why not.
+    pub(super) fn forward(&mut self, irif: &'a Ritr, packet: Packet, erif: u16) {
+        if self.frame.dmac() == BROADCAST {
+            self.hit(id::UC_DIP_OVER_MC_DMAC);
+            return;
+        }
+        if let IpAddr::V6(source) = packet.source {
+            let scope = if source.is_unspecified() {
+                Some(id::IPV6_UNSPECIFIED_SIP)
+            } else if source.is_unicast_link_local() {
+                Some(id::IPV6_LINK_LOCAL_SIP)
+            } else {
+                None
+            };
+            if scope.is_some_and(|trap| self.hit(trap) != Flow::Go) {
+                return;
+            }
+        }
+        let Some(egress) = self.tables.rifs.enabled(erif) else {
+            self.hit(id::ERIF_DISABLED);
+            return;
+        };
+        let forwards = if packet.source.is_ipv4() { egress.ipv4_fe } else { egress.ipv6_fe };
+        if !forwards {
+            self.hit(id::NON_ROUTABLE);
+            return;
+        }
+        if erif == irif.rif && egress.lb_en && self.hit(id::UC_LOOPBACK) != Flow::Go {
+            return;
+        }
+
+        let neighbour = self.tables.neighbours.get(erif, packet.destination).copied();
+        self.step(
+            "neighbour",
+            "rauht",
+            || format!("rif {erif} {}", packet.destination),
+            || neighbour.map_or("unknown".into(), |n| format!("{} {:?}", n.mac, n.trap)),
+        );
+        let Some(neighbour) = neighbour else {
+            let v4 = packet.destination.is_ipv4();
+            self.hit(if v4 { id::HOST_MISS_IPV4 } else { id::HOST_MISS_IPV6 });
+            return;
+        };
+        let flow = match neighbour.trap {
+            RouteTrap::Nop => Flow::Go,
+            RouteTrap::Trap(trap) => {
+                self.hit(trap);
+                Flow::Stop
+            }
+            RouteTrap::Mirror(trap) => self.hit(trap),
+            RouteTrap::DiscardError => {
+                self.discard("neighbour_discard");
+                Flow::Stop
+            }
+        };
+        if flow != Flow::Go {
+            return;
+        }
+        if packet.hops <= 1 {
+            self.hit(id::TTL_TOO_SMALL);
+            return;
+        }
+        if packet.len > u32::from(egress.mtu) {
+            self.hit(id::MTU_TOO_SMALL);
+            return;
+        }
+        self.decision.neighbour = Some((erif, packet.destination));
+        self.leave_by(egress, NextHop { dmac: neighbour.mac, smac: egress.if_mac });
+    }
+
+    fn leave_by(&mut self, egress: &'a Ritr, hop: NextHop) {
+        let left = match egress.kind {
+            RitrType::SpIf { lag: false, system_port, vid, .. } => {
+                let vid = self.tables.egress_vids.get(egress.rif, system_port).unwrap_or(vid);
+                self.leave_by_port(system_port, vid, hop)
+            }
+            RitrType::VlanIf { vlan_id, .. } => {
+                // Spectrum-1 derives the egress FID from the VLAN
+                let derived = self.tables.classification.by_vid(vlan_id).map(|m| m.fid);
+                let fid = rif::egress_fid(egress).or(derived);
+                fid.is_some_and(|fid| self.leave_by_fid(fid, vlan_id, hop))
+            }
+            RitrType::FidIf { fid } => self.leave_by_fid(fid, 0, hop),
+            RitrType::SpIf { .. } | RitrType::Loopback { .. } | RitrType::Other { .. } => false,
+        };
+        if !left {
+            self.discard("egress_filter");
+        }
+    }
+
+    /// Out of a sub-port interface; `vid` 0 is untagged.
+    fn leave_by_port(&mut self, port: u16, vid: u16, hop: NextHop) -> bool {
+        let Some(out) = self.tables.ports.get(port) else { return false };
+        let passes = out.up && port != self.port;
+        self.step(
+            "egress",
+            "reiv",
+            || format!("port {port} vid {vid}"),
+            || (if passes { "leaves" } else { "filtered" }).into(),
+        );
+        if passes {
+            let untagged = matches!(vid, 0 | 4095) || out.is_untagged(vid);
+            self.decision.egress.push(Egress {
+                port,
+                tag: (!untagged).then_some(vid),
+                hop: Some(hop),
+            });
+        }
+        passes
+    }
+}

@@ -1,0 +1,189 @@
+//! What does each front-panel port let in and out? Carrier, PVID, VLAN membership, spanning tree, learning.
+//!
+//! ```text
+//!   port ─▶ carrier (wire) · PVID (SPVID)
+//!        └▶ per VID 0..=4095: member, untagged (SPVM) · STP state (SPMS) · learning (SPVMLR)
+//! ```
+//!
+//! At power-on: no carrier, PVID 1, member of every VLAN (untagged in VLAN 1), STP discarding, learning on.
+
+use serde::Serialize;
+
+/// A front-panel port: 1..=N. 0 is the CPU port, N + 1 in flood vectors the router port.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct LocalPort(pub u16);
+
+/// Spanning-tree state of a {port, VID}.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StpState {
+    /// Nothing passes but link-local control frames.
+    #[default]
+    Discarding,
+    /// Nothing passes, source addresses are learnt.
+    Learning,
+    /// Everything passes.
+    Forwarding,
+}
+
+/// How many VLAN ids there are. 4095 is valid here: the driver classifies a port's untagged frames to it.
+const VIDS: usize = 4096;
+
+/// One bit for each VLAN id.
+#[derive(Clone, PartialEq, Eq)]
+struct VidSet(Box<[u64; VIDS / 64]>);
+
+impl VidSet {
+    fn filled(value: bool) -> Self {
+        Self(Box::new([if value { u64::MAX } else { 0 }; VIDS / 64]))
+    }
+
+    fn contains(&self, vid: u16) -> bool {
+        let vid = usize::from(vid) % VIDS;
+        self.0[vid / 64] >> (vid % 64) & 1 == 1
+    }
+
+    fn set(&mut self, vid: u16, value: bool) {
+        let vid = usize::from(vid) % VIDS;
+        let bit = 1 << (vid % 64);
+        if value {
+            self.0[vid / 64] |= bit;
+        } else {
+            self.0[vid / 64] &= !bit;
+        }
+    }
+}
+
+impl std::fmt::Debug for VidSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries((0..4096_u16).filter(|vid| self.contains(*vid))).finish()
+    }
+}
+
+/// One front-panel port.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    /// Carrier.
+    pub(crate) up: bool,
+    /// VLAN id of untagged and priority-tagged frames.
+    pub(crate) pvid: u16,
+    ingress_member: VidSet,
+    egress_member: VidSet,
+    untagged: VidSet,
+    stp_learning: VidSet,
+    stp_forwarding: VidSet,
+    learning: VidSet,
+}
+
+impl Port {
+    fn new() -> Self {
+        let mut untagged = VidSet::filled(false);
+        untagged.set(1, true);
+        Self {
+            up: false,
+            pvid: 1,
+            ingress_member: VidSet::filled(true),
+            egress_member: VidSet::filled(true),
+            untagged,
+            stp_learning: VidSet::filled(false),
+            stp_forwarding: VidSet::filled(false),
+            learning: VidSet::filled(true),
+        }
+    }
+
+    /// Are the VLAN's frames let in?
+    #[must_use]
+    pub(crate) fn lets_in(&self, vid: u16) -> bool {
+        self.ingress_member.contains(vid)
+    }
+
+    /// Are the VLAN's frames let out?
+    #[must_use]
+    pub(crate) fn lets_out(&self, vid: u16) -> bool {
+        self.egress_member.contains(vid)
+    }
+
+    /// Do the VLAN's frames leave untagged?
+    #[must_use]
+    pub(crate) fn is_untagged(&self, vid: u16) -> bool {
+        self.untagged.contains(vid)
+    }
+
+    /// Sets membership; `untagged` is how the VLAN's frames leave.
+    pub(crate) fn set_member(&mut self, vid: u16, ingress: bool, egress: bool, untagged: bool) {
+        self.ingress_member.set(vid, ingress);
+        self.egress_member.set(vid, egress);
+        self.untagged.set(vid, egress && untagged);
+    }
+
+    /// Spanning-tree state of the VLAN.
+    #[must_use]
+    pub(crate) fn stp(&self, vid: u16) -> StpState {
+        if self.stp_forwarding.contains(vid) {
+            StpState::Forwarding
+        } else if self.stp_learning.contains(vid) {
+            StpState::Learning
+        } else {
+            StpState::Discarding
+        }
+    }
+
+    /// Sets the spanning-tree state of the VLAN.
+    pub(crate) fn set_stp(&mut self, vid: u16, state: StpState) {
+        self.stp_forwarding.set(vid, state == StpState::Forwarding);
+        self.stp_learning.set(vid, state == StpState::Learning);
+    }
+
+    /// Are source addresses learnt in the VLAN?
+    #[must_use]
+    pub(crate) fn learns(&self, vid: u16) -> bool {
+        self.learning.contains(vid)
+    }
+
+    /// Switches learning in the VLAN.
+    pub(crate) fn set_learning(&mut self, vid: u16, on: bool) {
+        self.learning.set(vid, on);
+    }
+}
+
+/// All front-panel ports.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports(Vec<Port>);
+
+impl Ports {
+    /// `count` ports as at power-on, without carrier.
+    #[must_use]
+    pub(crate) fn new(count: u16) -> Self {
+        Self((0..count).map(|_| Port::new()).collect())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub(crate) fn count(&self) -> u16 {
+        u16::try_from(self.0.len()).expect("made from a u16")
+    }
+
+    /// The number that stands for the router in flood vectors.
+    #[must_use]
+    pub(crate) fn router_port(&self) -> u16 {
+        self.count().saturating_add(1)
+    }
+
+    /// The port of that number, `None` for the CPU port and beyond the last.
+    #[must_use]
+    pub(crate) fn get(&self, port: u16) -> Option<&Port> {
+        self.0.get(usize::from(port).checked_sub(1)?)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn get_mut(&mut self, port: u16) -> Option<&mut Port> {
+        self.0.get_mut(usize::from(port).checked_sub(1)?)
+    }
+
+    /// Numbers and ports, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &Port)> {
+        (1..=self.count()).zip(&self.0)
+    }
+}

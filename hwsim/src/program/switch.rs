@@ -1,0 +1,379 @@
+//! The loop that owns the chip: every frame, every register access and every request passes here.
+//!
+//! ```text
+//!            ┌─ wires: up to 64 frames each ──▶ Chip::receive ──┐
+//! epoll ─────┤                                                  ├─▶ wires, at once
+//! one turn   ├─ swpN: up to 64 frames each ──▶ Chip::transmit ──┘ └▶ CpuQueue ─▶ swpN, best class first
+//!            ├─ clients: EMADs, requests ────▶ Chip::emad, control::answer ─▶ client
+//!            ├─ carriers ────────────────────▶ Chip::link
+//!            └─ a signal ────────────────────▶ the end
+//! ```
+//! Nothing here waits for anything but epoll. A turn is bounded, whatever arrives.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signalfd::SignalFd;
+
+use super::recordings::Recordings;
+use super::source::Source;
+use crate::chip::{LocalPort, Nanos, Output};
+use crate::control::{self, Core};
+use crate::error::Error;
+use crate::port::Ports;
+use crate::port::carrier::Change;
+use crate::port::cpu_queue::CpuQueue;
+use crate::port::vnet::Incomplete;
+use crate::port::wire::{BATCH, Batch, MAX_FRAME, Unfit};
+use crate::protocol::{Datagram, MAX_DATAGRAM, datagrams};
+use crate::record::pcapng::Direction;
+use crate::server::{Debt, Heard, Server};
+
+/// Frames or datagrams of one source in a turn.
+const SHARE: usize = 64;
+
+/// Frames into the kernel's stack in a turn, while no wire has more waiting.
+const CPU_IDLE: usize = 256;
+
+/// The same while wires have more waiting: fewer than those read, so that a flood piles up in the
+/// queues by class and not in the sockets, where an important frame would be lost with the others.
+const CPU_BUSY: usize = 32;
+
+/// The running simulator.
+#[derive(Debug)]
+pub(super) struct Switch {
+    core: Core,
+    ports: Ports,
+    server: Server,
+    recordings: Recordings,
+    signals: SignalFd,
+    epoll: Epoll,
+    started: Instant,
+    /// Frames for the kernel's stack.
+    to_cpu: CpuQueue,
+    /// Frames for wires, by port number less one; empty between sources.
+    to_wire: Vec<Vec<Vec<u8>>>,
+    /// The ports whose `to_wire` is not empty.
+    touched: Vec<LocalPort>,
+    /// What the chip answered last; empty between frames.
+    outputs: Vec<Output>,
+    batch: Batch,
+    buffer: Vec<u8>,
+    warned_unsegmented: bool,
+}
+
+fn failed(what: &str) -> impl Fn(nix::Error) -> Error {
+    move |error| Error::Kernel { what: what.to_owned(), source: error.into() }
+}
+
+impl Switch {
+    pub(super) fn new(
+        core: Core,
+        ports: Ports,
+        server: Server,
+        recordings: Recordings,
+        signals: SignalFd,
+    ) -> Result<Switch, Error> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("make an epoll"))?;
+        let switch = Switch {
+            to_wire: vec![Vec::new(); ports.ports.len()],
+            core,
+            ports,
+            server,
+            recordings,
+            signals,
+            epoll,
+            started: Instant::now(),
+            to_cpu: CpuQueue::default(),
+            touched: Vec::new(),
+            outputs: Vec::new(),
+            batch: Batch::new(),
+            buffer: vec![0; MAX_FRAME.max(MAX_DATAGRAM)],
+            warned_unsegmented: false,
+        };
+        let watch = |fd, source| switch.watch(fd, source).map_err(failed("watch a descriptor"));
+        watch(switch.signals.as_fd(), Source::Signal)?;
+        watch(switch.ports.wake.as_fd(), Source::Carrier)?;
+        watch(switch.server.as_fd(), Source::Listener)?;
+        for port in &switch.ports.ports {
+            if let Some(wire) = &port.wire {
+                watch(wire.as_fd(), Source::Wire(port.local))?;
+            }
+            if let Some(tap) = &port.tap {
+                watch(tap.as_fd(), Source::Cpu(port.local))?;
+            }
+        }
+        Ok(switch)
+    }
+
+    fn watch(&self, fd: std::os::fd::BorrowedFd<'_>, source: Source) -> nix::Result<()> {
+        self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.token()))
+    }
+
+    /// Turns until a signal ends it.
+    pub(super) fn run(&mut self) -> Result<(), Error> {
+        let mut ready = [EpollEvent::empty(); 128];
+        loop {
+            let patience =
+                if self.to_cpu.is_empty() { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+            let count = match self.epoll.wait(&mut ready, patience) {
+                Err(nix::Error::EINTR) => 0,
+                other => other.map_err(failed("wait for events"))?,
+            };
+            let sources = ready[..count].iter().filter_map(|event| Source::of(event.data()));
+            if !self.turn(sources) {
+                self.recordings.flush();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Serves every ready source once; whether to go on.
+    fn turn(&mut self, sources: impl Iterator<Item = Source>) -> bool {
+        let now = Nanos::from(self.started.elapsed());
+        // First: a frame that follows a carrier must find the chip's port up.
+        self.take_changes();
+        let mut more_waits = false;
+        for source in sources {
+            match source {
+                Source::Signal => return false,
+                Source::Carrier => {
+                    self.ports.wake.read().ok(); // resets it; the changes were taken above
+                }
+                Source::Listener => self.accept(),
+                Source::Client(number) => self.serve(now, number),
+                Source::Wire(port) => more_waits |= self.receive(now, port),
+                Source::Cpu(port) => self.transmit(now, port),
+            }
+        }
+        self.feed_cpu(if more_waits { CPU_BUSY } else { CPU_IDLE });
+        self.recordings.flush();
+        true
+    }
+
+    fn take_changes(&mut self) {
+        while let Ok(change) = self.ports.changes.try_recv() {
+            match change {
+                Change::Link { port, up } => {
+                    let local = LocalPort(port);
+                    self.core.chip.link(local, up);
+                    if let Some(port) = self.ports.get_mut(local) {
+                        port.link = up;
+                    }
+                }
+                Change::Cpu { port, ifindex, ifname } => {
+                    if let Some(port) = self.ports.get_mut(LocalPort(port)) {
+                        port.ifindex = ifindex;
+                        port.ifname = ifname;
+                    }
+                }
+                Change::CpuGone { port } => self.forget_cpu(LocalPort(port)),
+                Change::WireGone { port } => {
+                    if let Some(wire) =
+                        self.ports.get_mut(LocalPort(port)).and_then(|port| port.wire.take())
+                    {
+                        self.epoll.delete(&wire).ok(); // closing would do it as well
+                    }
+                }
+            }
+        }
+    }
+
+    fn forget_cpu(&mut self, port: LocalPort) {
+        if let Some(tap) = self.ports.get_mut(port).and_then(|port| port.tap.take()) {
+            // The coupling thread holds the file open too: without this, epoll would spin.
+            self.epoll.delete(&tap).ok();
+        }
+    }
+
+    /// A batch of frames from a wire; whether more may wait.
+    fn receive(&mut self, now: Nanos, local: LocalPort) -> bool {
+        let Switch { core, ports, batch, outputs, recordings, .. } = self;
+        let Some(wire) = ports.get_mut(local).and_then(|port| port.wire.as_ref()) else {
+            return false;
+        };
+        // An error is the netdev's going down; the carrier tells of that.
+        let Ok(count) = wire.receive(batch) else { return false };
+        for frame in batch.take() {
+            match frame {
+                Ok(frame) => {
+                    core.host.wire_in += 1;
+                    recordings.wire(local, Direction::Out, frame);
+                    core.chip.receive(now, local, frame, outputs);
+                }
+                Err(Unfit::Length) => core.host.bad_length += 1,
+                Err(Unfit::Incomplete(Incomplete::Checksum)) => core.host.bad_checksum += 1,
+                Err(Unfit::Incomplete(Incomplete::Segments)) => {
+                    core.host.unsegmented += 1;
+                    if !std::mem::replace(&mut self.warned_unsegmented, true) {
+                        tracing::warn!(
+                            port = local.0,
+                            "Dropped frames of several segments: turn off tso and gso where they \
+                             are sent (ethtool -K DEV tso off gso off)"
+                        );
+                    }
+                }
+            }
+        }
+        self.send_out();
+        count == BATCH
+    }
+
+    /// Frames that the kernel's stack sends.
+    fn transmit(&mut self, now: Nanos, local: LocalPort) {
+        for _ in 0..SHARE {
+            let Switch { core, ports, outputs, recordings, buffer, .. } = self;
+            let Some(tap) = ports.get_mut(local).and_then(|port| port.tap.as_ref()) else { break };
+            match tap.read(buffer) {
+                Ok(length) => {
+                    let frame = &buffer[..length.min(buffer.len())];
+                    core.host.cpu_out += 1;
+                    recordings.cpu(local, Direction::Out, frame);
+                    core.chip.transmit(now, local, frame, outputs);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    tracing::debug!(port = local.0, %error, "The CPU side cannot be read");
+                    self.forget_cpu(local);
+                    break;
+                }
+            }
+        }
+        self.send_out();
+    }
+
+    /// Sends what the chip put out: to wires now, to the CPU by and by.
+    fn send_out(&mut self) {
+        for output in self.outputs.drain(..) {
+            match output {
+                Output::Wire { port, frame } => {
+                    let place = usize::from(port.0).checked_sub(1);
+                    let Some(queue) = place.and_then(|at| self.to_wire.get_mut(at)) else {
+                        continue;
+                    };
+                    if queue.is_empty() {
+                        self.touched.push(port);
+                    }
+                    queue.push(frame);
+                }
+                Output::Cpu { port, frame, punt } => self.to_cpu.push(punt.tclass, port, frame),
+            }
+        }
+        for local in self.touched.drain(..) {
+            let queue = &mut self.to_wire[usize::from(local.0) - 1];
+            match self.ports.get_mut(local).and_then(|port| port.wire.as_ref()) {
+                Some(wire) => {
+                    for frame in queue.iter() {
+                        self.recordings.wire(local, Direction::In, frame);
+                    }
+                    let sent = wire.send(queue);
+                    self.core.host.wire_out += sent.frames as u64;
+                    self.core.host.wire_dropped += sent.dropped as u64;
+                }
+                None => self.core.host.wire_dropped += queue.len() as u64,
+            }
+            queue.clear();
+        }
+    }
+
+    /// Hands up to `budget` frames to the kernel's stack.
+    fn feed_cpu(&mut self, budget: usize) {
+        for _ in 0..budget {
+            let Some((local, frame)) = self.to_cpu.pop() else { break };
+            let Some(port) = self.ports.get_mut(local) else { continue };
+            match port.tap.as_ref().map(|tap| tap.write(&frame)) {
+                Some(Ok(())) => {
+                    self.core.host.cpu_in += 1;
+                    self.recordings.cpu(local, Direction::In, &frame);
+                }
+                Some(Err(_)) | None => self.core.host.cpu_down_dropped += 1,
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..SHARE {
+            let number = match self.server.accept() {
+                Ok(number) => number,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    tracing::warn!(%error, "Connection not accepted");
+                    break;
+                }
+            };
+            if let Some(fd) = self.server.client_fd(number)
+                && let Err(error) = self.watch(fd, Source::Client(number))
+            {
+                tracing::warn!(%error, "Connection not watched");
+            }
+        }
+    }
+
+    /// Datagrams of one client. A closed connection leaves epoll by itself.
+    fn serve(&mut self, now: Nanos, number: u32) {
+        if self.server.pay(number) != Debt::None {
+            return; // it must read what it is owed before it may ask more
+        }
+        for _ in 0..SHARE {
+            let answers = match self.server.hear(number, &mut self.buffer[..MAX_DATAGRAM]) {
+                Heard::Silence => break,
+                Heard::Closed => return,
+                Heard::Oversized => {
+                    let limit = format!("Datagram longer than {MAX_DATAGRAM} bytes");
+                    datagrams(control::refusal(&limit))
+                }
+                Heard::Datagram(length) => self.answer(now, length),
+            };
+            match self.server.say(number, answers) {
+                Debt::None => {}
+                Debt::Waiting => break,
+                Debt::CutOff => return,
+            }
+        }
+        self.watch_debt(number);
+    }
+
+    /// Waits for room at a client that is owed something, else for its requests.
+    fn watch_debt(&mut self, number: u32) {
+        let flags = match self.server.pay(number) {
+            Debt::None => EpollFlags::EPOLLIN,
+            Debt::Waiting => EpollFlags::EPOLLOUT,
+            Debt::CutOff => return,
+        };
+        if let Some(fd) = self.server.client_fd(number) {
+            let mut event = EpollEvent::new(flags, Source::Client(number).token());
+            if let Err(error) = self.epoll.modify(fd, &mut event) {
+                tracing::warn!(%error, "Connection no longer watched");
+            }
+        }
+    }
+
+    /// The answer to the datagram in the buffer; none when a fault swallows it.
+    fn answer(&mut self, now: Nanos, length: usize) -> Vec<Vec<u8>> {
+        let core = &mut self.core;
+        match Datagram::of(&self.buffer[..length]) {
+            Datagram::Emad(frame) => {
+                self.recordings.emad(frame);
+                match core.chip.emad(now, frame) {
+                    Ok(Some(answer)) => {
+                        self.recordings.emad(&answer);
+                        vec![answer]
+                    }
+                    Ok(None) => Vec::new(),
+                    Err(error) => datagrams(control::refusal(&format!("Not an EMAD: {error}"))),
+                }
+            }
+            Datagram::Json(request) => {
+                core.host.cpu_queue_dropped.clone_from(self.to_cpu.dropped());
+                datagrams(control::answer(core, &self.ports.ports, now, request))
+            }
+            Datagram::Unknown => {
+                let what = "Neither an EMAD frame (EtherType 8932) nor a JSON object";
+                datagrams(control::refusal(what))
+            }
+        }
+    }
+}

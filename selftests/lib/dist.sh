@@ -1,0 +1,16 @@
+#!/bin/bash
+# Packs the release programs, the documentation and the licences into TARGET_DIR/dist/firsthop-VERSION-ARCH.tar.gz.
+#
+#   dist.sh TARGET_DIR VERSION
+
+set -eu
+cd "$(dirname "$0")/../.."
+name=firsthop-$2-$(uname -m)
+out=$1/dist stage=$1/dist/$name
+rm -rf "$stage"
+mkdir -p "$stage/bin"
+install -m 755 "$1/release/firsthopd" "$1/release/firsthop" "$1/release/hwsim" "$stage/bin/"
+cp -r README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs "$stage/"
+tar -C "$out" --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
+rm -rf "$stage"
+ls -l "$out/$name.tar.gz"

@@ -1,0 +1,79 @@
+#!/bin/bash
+# Which tools does a target need, and are they there? Installs only what is missing, and says so.
+#
+#   install.sh build         a C linker for Rust; says what to do when Rust itself is missing
+#   install.sh test          ... and what the network namespace scripts use
+#   install.sh demo          ... and keepalived, if it can be had; the demo has a fallback without it
+#
+# As root on a Debian-like machine it uses apt-get; otherwise it names what is missing and exits 1
+# (keepalived alone is never a reason to fail).
+
+set -u
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
+
+say() { printf '%s\n' "install: $*"; }
+
+missing=() optional=()
+# need COMMAND PACKAGE: required. want COMMAND PACKAGE: used when there.
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
+
+case "${1:-test}" in
+build) ;;
+test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
+demo) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
+*) say "unknown set '$1': build, test or demo"; exit 1 ;;
+esac
+need gcc gcc
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+
+if ! command -v cargo >/dev/null 2>&1; then
+	if [ -x "$HOME/.cargo/bin/cargo" ]; then
+		say "cargo is in ~/.cargo/bin, which is not on PATH: add it (. ~/.cargo/env)"
+	else
+		say "Rust is missing: install 1.88 or newer with rustup, then run this again"
+	fi
+	exit 1
+fi
+
+if [ $((${#missing[@]} + ${#optional[@]})) = 0 ]; then
+	say "nothing to install, everything is there"
+	exit 0
+fi
+
+may_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
+
+if ! may_install; then
+	[ ${#optional[@]} = 0 ] || say "not there, done without: ${optional[*]}"
+	[ ${#missing[@]} = 0 ] && exit 0
+	say "missing: ${missing[*]}; not root with apt-get here, so please install them"
+	exit 1
+fi
+
+apt_get() { apt-get -qq -o DPkg::Lock::Timeout=120 "$@" </dev/null; }
+updated=
+update() {
+	[ -z "$updated" ] || return 1
+	updated=1
+	say "apt-get update (package lists are missing or old)"
+	apt_get update || say "apt-get update failed; going on with the lists that are there"
+}
+# install PACKAGE...: with one more try after an update of the lists.
+install_packages() {
+	local candidate
+	candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p')
+	case "$candidate" in '' | '(none)') update ;; esac
+	say "apt-get install $*"
+	apt_get install -y --no-install-recommends "$@" >/dev/null 2>&1 && return 0
+	update && apt_get install -y --no-install-recommends "$@" >/dev/null && return 0
+	return 1
+}
+
+if [ ${#missing[@]} != 0 ] && ! install_packages "${missing[@]}"; then
+	say "could not install: ${missing[*]}"
+	exit 1
+fi
+if [ ${#optional[@]} != 0 ] && ! install_packages "${optional[@]}"; then
+	say "could not install ${optional[*]}; done without"
+fi
+exit 0
