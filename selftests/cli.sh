@@ -12,6 +12,7 @@ ALL_TESTS="
 	difference_is_3
 	json_is_one_document
 	json_is_as_documented
+	monitor_prints_each_change
 	text_is_for_people
 	configuration_is_checked
 	wait_is_a_barrier
@@ -152,7 +153,7 @@ json_is_one_document() {
 json_is_as_documented() {
 	local object
 	check macvlan r1 swp1 backup 00:00:5e:00:01:07
-	for object in rif vmac port trap resource status diff explain; do
+	for object in rif vmac port trap resource status diff explain doctor; do
 		case $object in
 		trap) fh r1 -j -s trap >"$RUN/out" ;;
 		explain) fh r1 -j explain backup >"$RUN/out" ;;
@@ -166,6 +167,33 @@ json_is_as_documented() {
 	check "$PY" -ISB "$LIB/documented.py" "$ROOT/docs/json.md" "hwsim counters" "$RUN/out"
 	check ip -n r1 link del backup
 }
+
+# Makes a change, and looks whether the monitor has told one: then it is subscribed.
+poke() {
+	ip -n r1 addr add 203.0.113.9/32 dev swp4
+	ip -n r1 addr del 203.0.113.9/32 dev swp4
+	grep -q swp4 "$RUN/monitor.log"
+}
+
+# Broken if a program that follows changes missed one, or could not parse a line.
+monitor_prints_each_change() {
+	local line
+	start monitor r1 "$FIRSTHOP" -j monitor
+	check eventually 3000 poke
+	check macvlan r1 swp1 seen 00:00:5e:00:01:0c 192.0.2.212/32
+	check fh r1 wait vmac dev seen state offload timeout 5
+	check ip -n r1 link del seen
+	check eventually 3000 grep -q '"gone".*"seen"' "$RUN/monitor.log"
+	check_eq "$(grep '"seen"' "$RUN/monitor.log" | json_lines "d.event + ' ' + d.vmac.state" | sed -n '1p;$p' | cut -d ' ' -f 1 | tr '\n' ' ')" \
+		"new gone " "first and last event"
+	check grep -q '"seen".*"offload"' "$RUN/monitor.log"
+	while read -r line; do
+		echo "$line" >"$RUN/out"
+		check "$PY" -ISB "$LIB/documented.py" "$ROOT/docs/json.md" monitor "$RUN/out"
+	done <"$RUN/monitor.log"
+	stop monitor
+}
+json_lines() { while read -r line; do json "$1" <<<"$line"; done; }
 
 # Broken if the tables for people lacked what they are for, or were coloured in a pipe.
 text_is_for_people() {

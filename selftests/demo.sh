@@ -122,8 +122,8 @@ crash_and_restart() {
 tables() { # what the daemon says, what the chip says
 	local ns
 	for ns in r1 r2; do
-		printf '\n   %s: firsthop -n %s -br vmac\n' "${ns^^}" "$ns"
-		fh "$ns" -br vmac 2>&1 | cut -c 1-74 | sed 's/^/      /'
+		printf '\n   %s: firsthop -n %s -br rif dev swp1; firsthop -n %s -br vmac\n' "${ns^^}" "$ns" "$ns"
+		{ fh "$ns" -br rif dev swp1 && fh "$ns" -br vmac; } 2>&1 | cut -c 1-74 | sed 's/^/      /'
 		printf '   %s: what its chip holds (from hwsim, not from firsthop)\n' "${ns^^}"
 		chip "$ns" "'\n'.join(
 			[f'rif {r.rif}  {r.mac}  mtu {r.mtu}  vrrp slot {r.vrrp_id_ipv4 or \"-\"}' for r in d.rifs if r.enabled is not False] +

@@ -64,10 +64,10 @@ foreign_unicast_is_not_for_the_cpu() {
 		"seen on swp1 h2"
 }
 
-# Traps of packets for the router, without those of neighbour discovery and the marker's (acl1, multicast), which may come at any time.
+# Traps of packets for the router, without those of neighbour discovery and the marker's (multicast), which may come at any time.
 router_traps() {
 	chip r1 "sorted((n, t.packets, t.policed) for n, t in dict.items(c.traps)
-		if n != 'acl1' and not n.startswith(('arp_', 'ipv6_neigh', 'ipv6_router', 'ipv6_dip', 'mld_', 'igmp_')))"
+		if n != 'multicast' and not n.startswith(('arp_', 'ipv6_neigh', 'ipv6_router', 'ipv6_dip', 'mld_', 'igmp_')))"
 }
 
 # neither: a frame for the macvlan's MAC, to its own address or through it, is on no netdev, and no trap counts it.

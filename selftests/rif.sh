@@ -30,7 +30,7 @@ address_makes_a_rif_within_50_ms() {
 	mac=$(mac_of r1 swp1)
 	ms=$(chip_time r1 "rif('$mac').mtu == 1500 and '$mac' in macs()" ip -n r1 addr add 192.0.2.1/24 dev swp1) ||
 		fail "no router interface for $mac"
-	note "${ms:-?} ms from the start of `ip addr add`"
+	note "${ms:-?} ms from the start of ip addr add"
 	[ "${ms:-999}" -le 50 ] || fail "took ${ms:-?} ms"
 }
 

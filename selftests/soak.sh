@@ -8,7 +8,7 @@ ALL_TESTS="
 "
 . "$(dirname "$0")/lib/lib.sh"
 
-SECONDS_TO_RUN=${SOAK_SECONDS:-600} SEED=${SOAK_SEED:-$$}
+SECONDS_TO_RUN=${SOAK_SECONDS:-600} SEED=${SOAK_SEED:-$(date +%s)}
 RANDOM=$SEED
 pick() { local -a of=("$@"); echo "${of[RANDOM % ${#of[@]}]}"; }
 vmac_of() { printf '00:00:5e:00:01:%02x' "$1"; }
@@ -72,7 +72,7 @@ random_changes_converge() {
 		fi
 		check alive hwsim-r1 || break
 		check alive firsthopd-r1 || break
-		[ $((bursts % 50)) != 0 ] || note "$bursts bursts, $changes changes, $((($(now_ms) - end) / 1000)) s"
+		[ $((bursts % 50)) != 0 ] || note "$bursts bursts, $changes changes, $((SECONDS_TO_RUN - (end - $(now_ms)) / 1000)) s"
 	done
 	note "$bursts bursts, $changes changes"
 	check_eq "$(grep -l panicked "$RUN"/*.log)" "" "logs with a panic"

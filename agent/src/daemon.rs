@@ -15,179 +15,39 @@ mod counters;
 mod desk;
 mod observer;
 mod options;
+mod program;
 mod surroundings;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use adoption::{Doubts, Phase};
 use chip_link::{ChipLink, Order, Report};
-use clap::Parser as _;
 use desk::Desk;
-use firsthop_asic::{AsicError, Capabilities, Class, Completion};
-use firsthop_model::intent::{ChipIdentity, Policy, State};
+use firsthop_asic::{Capabilities, Class, Completion};
+use firsthop_model::intent::{ChipIdentity, Policy};
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_netlink::OpenError;
-use observer::Observer;
-use options::Options;
-use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use firsthop_model::topology::Event;
+use observer::{Observer, Whole};
+use program::Target;
+pub use program::{DaemonError, main};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::listener::{self, Incoming};
-use crate::api::socket::{self, SocketError};
+use crate::api::Filter;
+use crate::api::listener::Incoming;
 use crate::chain;
-use crate::config::{Config, ConfigError};
 use crate::intent_log::IntentLog;
-use crate::paths::{self, PathError};
 use crate::telemetry;
 use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
 
-/// Requests that wait for the loop.
-const REQUESTS: usize = 64;
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
-
-/// Why the daemon does not run.
-#[derive(Debug, Error)]
-pub enum DaemonError {
-    /// The configuration can't be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// It is not known where to listen.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Nobody could ask.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The kernel can't be heard.
-    #[error(transparent)]
-    Netlink(#[from] OpenError),
-    /// Another process writes to the chip, or the lock can't be used.
-    #[error("{0}; stop its owner, or use --observe")]
-    Owned(AsicError),
-    /// The system refused what the loop needs.
-    #[error("{what} failed")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl DaemonError {
-    /// 1: what the operator said is wrong; 2: something refused.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Path(_) => 1,
-            Self::Socket(_) | Self::Netlink(_) | Self::Owned(_) | Self::System { .. } => 2,
-        }
-    }
-}
-
-/// Runs the program with these arguments (with its own name).
-pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let options = match Options::try_parse_from(arguments) {
-        Ok(options) => options,
-        Err(error) => {
-            return tell(&error);
-        }
-    };
-    telemetry::init(options.verbose);
-    match start(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            writeln!(io::stderr(), "firsthopd: {}", chain(&error)).ok();
-            ExitCode::from(error.exit_code())
-        }
-    }
-}
-
-/// Help and version as they are; an error in one line, and with our exit code: clap's own is 2.
-fn tell(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        error.print().ok();
-        return ExitCode::SUCCESS;
-    }
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    writeln!(io::stderr(), "firsthopd: {line}; try --help").ok();
-    ExitCode::from(1)
-}
-
-fn start(options: &Options) -> Result<(), DaemonError> {
-    let config = Config::load(options.config.as_deref())?;
-    if options.check_config {
-        return Ok(());
-    }
-    let system = |what| move |source| DaemonError::System { what, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("Making the runtime"))?;
-    runtime.block_on(LocalSet::new().run_until(run(options, config)))
-}
-
-/// Runs until a signal. The chip stays as it is: a restart finds it so.
-async fn run(options: &Options, config: Config) -> Result<(), DaemonError> {
-    let system = |what| move |source| DaemonError::System { what, source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("Catching SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Catching SIGINT"))?;
-
-    let netns = firsthop_netlink::netns_name();
-    let path = match &options.socket {
-        Some(path) => path.clone(),
-        None => paths::agent_socket(netns.as_deref())?,
-    };
-    let (listener, _place) = socket::listen(&path)?;
-    let listener = tokio::net::UnixListener::from_std(listener)
-        .map_err(system("Listening on the agent's socket"))?;
-    let (requests, incoming) = mpsc::channel(REQUESTS);
-    tokio::task::spawn_local(listener::serve(listener, requests));
-
-    let target = Target::choose(options, &config, netns.as_deref());
-    let observe = options.observe || config.manage == Some(false);
-    let directory = path.parent().map(PathBuf::from).unwrap_or_default();
-    tracing::info!(socket = %path.display(), chip = %target, observe, "Started");
-    let mut daemon = Daemon::open(config.policy, target, observe, directory, incoming)?;
-    daemon.run(&mut terminate, &mut interrupt).await
-}
-
-/// The chip that is to be programmed.
-#[derive(Debug, Clone, Default)]
-struct Target {
-    /// Its socket; None: there is no chip.
-    socket: Option<PathBuf>,
-    /// Somebody named it; else it is the one that may be there.
-    named: bool,
-}
-
-impl Target {
-    fn choose(options: &Options, config: &Config, netns: Option<&str>) -> Self {
-        let named = options.hwsim.clone().or_else(|| config.hwsim.clone());
-        match named {
-            Some(socket) => Self { socket: Some(socket), named: true },
-            None => Self { socket: paths::hwsim_socket(netns).ok(), named: false },
-        }
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.socket {
-            Some(socket) => write!(f, "{}", socket.display()),
-            None => f.write_str("none"),
-        }
-    }
-}
 
 /// All state, and where it comes from.
 #[derive(Debug)]
@@ -331,14 +191,14 @@ impl Daemon {
     fn take_dump(&mut self, dumped: observer::Dumped) {
         let news = self.observer.take_dump(dumped);
         match news.snapshot {
-            Some((snapshot, observer::Whole::Yes)) => self.reconciler.replace(snapshot),
+            Some((snapshot, Whole::Yes)) => self.reconciler.replace(snapshot),
             // Everything in it exists, but what is not in it may exist as well.
-            Some((snapshot, observer::Whole::No)) => {
+            Some((snapshot, Whole::No)) => {
                 for link in snapshot.links {
-                    self.reconciler.fold(firsthop_model::topology::Event::Link(Box::new(link)));
+                    self.reconciler.fold(Event::Link(Box::new(link)));
                 }
                 for address in snapshot.addresses {
-                    self.reconciler.fold(firsthop_model::topology::Event::Address(address));
+                    self.reconciler.fold(Event::Address(address));
                 }
             }
             None => {}
@@ -451,8 +311,7 @@ impl Daemon {
     }
 
     fn status(&self) -> Status {
-        let all = crate::api::Filter::default();
-        let states = |rows: Vec<State>| views::count_states(rows);
+        let all = Filter::default();
         let rifs = views::rifs(&self.reconciler, &all);
         let vmacs = views::vmacs(&self.reconciler, &all);
         let counters = self.observer.counters();
@@ -472,8 +331,8 @@ impl Daemon {
                 failures: self.failures,
                 pending: u64::try_from(pending).unwrap_or(u64::MAX),
             },
-            rifs: states(rifs.iter().map(|rif| rif.state).collect()),
-            vmacs: states(vmacs.iter().map(|vmac| vmac.state).collect()),
+            rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
+            vmacs: views::count_states(vmacs.iter().map(|vmac| vmac.state)),
             transit: "cpu".to_owned(),
             device: Device {
                 handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),

@@ -5,7 +5,8 @@
 //!                                                            ping ─ h2 ─▶ chip ─▶ swp2, and back
 //! ```
 //! Needs root (or `unshare --user --map-root-user`), a release build of `hwsim` beside it, and two
-//! processors. One JSON object a line: `name`, `value`, `unit`.
+//! idle processors. Arguments: rates to try, frames a second. One JSON object a line: `name`,
+//! `value`, `unit`.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -47,7 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     await_carriers(&socket)?;
 
     let mut best = 0;
-    for rate in [50_000, 100_000, 150_000, 200_000, 300_000, 400_000] {
+    let mut rates: Vec<u64> =
+        std::env::args().skip(1).map(|rate| rate.parse()).collect::<Result<_, _>>()?;
+    if rates.is_empty() {
+        rates = vec![50_000, 75_000, 100_000, 125_000, 150_000, 200_000, 300_000];
+    }
+    for rate in rates {
         let before = simulator.processor_time()?;
         let trial = Trial::run(rate)?;
         let busy = (simulator.processor_time()? - before) / TRIAL.as_secs_f64();

@@ -1,6 +1,6 @@
 //! The command line: which verb, with which arguments, and which exit code when they are wrong.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -303,16 +303,24 @@ impl Cli {
     }
 }
 
+/// Help and version as they are; an error in one line, and with our exit code: clap's own is 2.
+fn tell(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let what = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let line = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    writeln!(std::io::stderr(), "hwsim: {line}; try --help").ok();
+    ExitCode::from(exit::USAGE)
+}
+
 /// The whole program: arguments in, exit code out.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; for the others clap's own code is 2, ours is 1.
-            let code = if error.use_stderr() { exit::USAGE } else { 0 };
-            error.print().ok();
-            return ExitCode::from(code);
-        }
+        Err(error) => return tell(&error),
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

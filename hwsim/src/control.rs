@@ -107,6 +107,7 @@ fn perform(
         Request::Hello => members(&json!({
             "chip_id": core.chip.chip_id(),
             "personality": core.chip.personality().name,
+            "mac_profile_prefix_bits": core.chip.personality().profile_prefix_bits,
             "generation": core.chip.generation(),
             "ports": ports.len(),
             "pid": std::process::id(),

@@ -36,7 +36,7 @@ def expected(links):
         if link.get("linkinfo", {}).get("info_kind") != "macvlan" or link.get("link") not in routed:
             continue
         has_ipv4 = any(a["family"] == "inet" for a in link.get("addr_info", []))
-        if up(link) and up(by_name[link["link"]]) and not link.get("protodown") and has_ipv4:
+        if up(link) and up(by_name[link["link"]]) and not link.get("proto_down") and has_ipv4:
             wanted.append((link["link"], link["address"]))
     return sorted(set(wanted)), {name: by_name[name] for name in routed}
 

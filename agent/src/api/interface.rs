@@ -109,8 +109,6 @@ pub enum Failure {
     NoSuchDevice(String),
     /// What was waited for did not come; how it stands.
     TimedOut(String),
-    /// The client did not read fast enough.
-    TooSlow,
     /// The chip did not say.
     ChipFailed(String),
 }
@@ -132,7 +130,6 @@ impl Failure {
             Self::NotUnderstood(reason) => own("NotUnderstood", json!({ "reason": reason })),
             Self::NoSuchDevice(dev) => own("NoSuchDevice", json!({ "dev": dev })),
             Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
-            Self::TooSlow => own("TooSlow", json!({})),
             Self::ChipFailed(reason) => own("ChipFailed", json!({ "reason": reason })),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   accept ─▶ task: read ─▶ Decoder ─▶ dispatch ─▶ Incoming ──▶ daemon
-//!                   write ◀────────────────────── Replies ◀──── (never blocks: a full queue ends the conversation)
+//!                   write ◀────────────────────── Replies ◀──── (never blocks: a full queue takes no more)
 //! ```
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ pub struct Incoming {
 pub struct Replies(mpsc::Sender<Reply>);
 
 impl Replies {
-    /// Hands an answer over. False: the client is gone, or does not read.
+    /// Hands an answer over. False: the client is gone, or has not read the ones before yet.
     pub fn send(&self, reply: Reply) -> bool {
         self.0.try_send(reply).is_ok()
     }
@@ -149,10 +149,7 @@ impl Connection {
                     _ => continue,
                 },
             };
-            let Some(answer) = answer else {
-                self.write(&Failure::TooSlow.reply()).await?;
-                return Err(ended());
-            };
+            let answer = answer.ok_or_else(ended)?;
             if !oneway {
                 self.write(&answer).await?;
             }

@@ -20,6 +20,9 @@ use crate::views::{self, Scene};
 /// How long an answer waits for the chip.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Before somebody who reads slowly is told more.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
 /// A request that waits.
 #[derive(Debug)]
 struct Pending {
@@ -40,6 +43,8 @@ struct Watcher {
 pub(super) struct Desk {
     pending: Vec<Pending>,
     watchers: Vec<Watcher>,
+    /// When somebody is told the rest for whom there was no room.
+    behind: Option<Instant>,
 }
 
 impl Desk {
@@ -55,7 +60,8 @@ impl Desk {
 
     /// When somebody has to be answered though nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.pending.iter().map(|pending| pending.deadline).min()
+        let deadlines = self.pending.iter().map(|pending| pending.deadline);
+        deadlines.chain(self.behind).min()
     }
 }
 
@@ -103,19 +109,23 @@ impl Daemon {
         }
     }
 
-    /// Tells watchers what is different since they were last told. One that does not read is let go.
+    /// Tells watchers what is different since they were last told. One that reads slowly is told less often.
     fn watch(&mut self) {
+        self.desk.behind = None;
         if self.desk.watchers.is_empty() {
             return;
         }
         let scene = Scene::of(&self.reconciler);
+        let behind = &mut self.desk.behind;
         self.desk.watchers.retain_mut(|watcher| {
-            let changes = scene.changes_since(&watcher.seen);
-            if !changes.is_empty() {
-                watcher.seen = scene.clone();
+            for change in scene.changes_since(&watcher.seen) {
+                if !watcher.replies.send(Reply::continued(&json!({ "change": change }))) {
+                    *behind = Some(Instant::now() + CATCH_UP);
+                    break;
+                }
+                watcher.seen.apply(change);
             }
-            let mut replies = changes.iter().map(|c| Reply::continued(&json!({ "change": c })));
-            replies.all(|reply| watcher.replies.send(reply)) && !watcher.replies.is_closed()
+            !watcher.replies.is_closed()
         });
     }
 

@@ -52,6 +52,18 @@ impl Scene {
         }
     }
 
+    /// Takes over one change.
+    pub fn apply(&mut self, change: Change) {
+        let gone = change.event == Happening::Gone;
+        match (change.rif, change.vmac) {
+            (Some(row), _) if gone => drop(self.rifs.remove(&row.ifindex)),
+            (Some(row), _) => drop(self.rifs.insert(row.ifindex, row)),
+            (None, Some(row)) if gone => drop(self.vmacs.remove(&row.ifindex)),
+            (None, Some(row)) => drop(self.vmacs.insert(row.ifindex, row)),
+            (None, None) => {}
+        }
+    }
+
     /// What leads from the scene before to this one.
     pub fn changes_since(&self, before: &Self) -> Vec<Change> {
         let rif = |event, rif: &Rif| Change {

@@ -301,6 +301,17 @@ fn scenes() {
     let edited = Scene::of(&bench.reconciler);
     assert_eq!(told(edited.changes_since(&with_rif)), [rif(Happening::Change, offload)]);
     assert_eq!(told(empty.changes_since(&edited)), [rif(Happening::Gone, offload)]);
+    // A watcher who takes the changes one by one ends with the same scene.
+    let mut watched = switch();
+    watched.event(Event::LinkGone(IfIndex(12)));
+    let (before, after) = (Scene::of(&switch().reconciler), Scene::of(&watched.reconciler));
+    for (from, to) in [(&empty, &before), (&before, &after), (&after, &empty)] {
+        let mut seen = from.clone();
+        for change in to.changes_since(from) {
+            seen.apply(change);
+        }
+        assert_eq!(seen, *to);
+    }
 }
 
 type Change_ = super::Change;

@@ -6,6 +6,8 @@
 //!                      firsthop
 //! ```
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod stage;
 
 use stage::{Stage, on_stage};

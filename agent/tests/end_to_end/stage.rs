@@ -24,17 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SOCKET: &str = "FIRSTHOP_TEST_HWSIM";
 
 /// The programs under test, and what they left in a directory.
-pub struct Stage {
+pub(crate) struct Stage {
     directory: tempfile::TempDir,
     chip: Option<Child>,
     daemon: Option<Child>,
 }
 
 /// Runs a test on a thread with a fresh network namespace. Says so on the terminal where the machine does not allow it.
-pub fn on_stage(test: impl FnOnce(&mut Stage) + Send + 'static) {
+pub(crate) fn on_stage(test: impl FnOnce(&mut Stage) + Send + 'static) {
     let name = thread::current().name().unwrap_or_default().to_owned();
     let run = move || {
-        let skip = |why: &str| writeln!(std::io::stderr(), "SKIPPED {name}: {why}").unwrap();
+        let skip = |why: &str| tell(&format!("SKIPPED {name}: {why}"));
         if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
             return skip(&format!("unshare(CLONE_NEWNET): {errno}"));
         }
@@ -51,8 +51,14 @@ pub fn on_stage(test: impl FnOnce(&mut Stage) + Send + 'static) {
     }
 }
 
+/// Past the capture of the test harness.
+fn tell(text: &str) {
+    let mut terminal = std::io::stderr();
+    terminal.write_all(format!("{text}\n").as_bytes()).ok();
+}
+
 /// The simulator, until it is killed.
-pub fn simulate() {
+pub(crate) fn simulate() {
     let socket = std::env::var_os(SOCKET).expect("the stage says where to listen");
     let layout = Layout {
         ports: 2,
@@ -84,7 +90,7 @@ fn wait_ready(child: &mut Child) {
 }
 
 impl Stage {
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 
@@ -107,13 +113,13 @@ impl Stage {
         });
     }
 
-    pub fn restart_chip(&mut self) {
+    pub(crate) fn restart_chip(&mut self) {
         end(self.chip.take(), Signal::SIGKILL);
         self.start_chip();
     }
 
     /// As if its power had been cut for a moment.
-    pub fn reset_chip(&self) {
+    pub(crate) fn reset_chip(&self) {
         self.control("reset");
     }
 
@@ -127,7 +133,7 @@ impl Stage {
         command
     }
 
-    pub fn daemon(&mut self, arguments: &[&str]) {
+    pub(crate) fn daemon(&mut self, arguments: &[&str]) {
         let mut command = self.daemon_command(arguments);
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut daemon = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -135,30 +141,37 @@ impl Stage {
         self.daemon = Some(daemon);
     }
 
-    pub fn daemon_pid(&self) -> String {
+    pub(crate) fn daemon_pid(&self) -> String {
         self.daemon.as_ref().unwrap().id().to_string()
     }
 
     /// A second daemon that is expected to end by itself: its exit code and what it said.
-    pub fn daemon_output(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.daemon_command(arguments).output().unwrap();
+    pub(crate) fn daemon_output(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.daemon_command(arguments);
+        let mut daemon = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let limit = Instant::now() + PATIENCE;
+        while daemon.try_wait().unwrap().is_none() && Instant::now() < limit {
+            thread::sleep(Duration::from_millis(5));
+        }
+        daemon.kill().unwrap();
+        let output = daemon.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    pub fn kill_daemon(&mut self) {
+    pub(crate) fn kill_daemon(&mut self) {
         end(self.daemon.take(), Signal::SIGKILL);
     }
 
-    pub fn stop_daemon(&mut self) -> Option<i32> {
+    pub(crate) fn stop_daemon(&mut self) -> Option<i32> {
         end(self.daemon.take(), Signal::SIGTERM)
     }
 
-    pub fn socket_exists(&self) -> bool {
+    pub(crate) fn socket_exists(&self) -> bool {
         std::fs::exists(self.path("firsthop.sock")).unwrap()
     }
 
     /// Runs the client; it has to end with this code.
-    pub fn ask(&self, code: i32, line: &str) -> String {
+    pub(crate) fn ask(&self, code: i32, line: &str) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_firsthop"))
             .args(["--socket", &self.path("firsthop.sock")])
             .args(line.split_whitespace())
@@ -170,7 +183,7 @@ impl Stage {
         text
     }
 
-    pub fn ip(&self, arguments: &str) -> String {
+    pub(crate) fn ip(&self, arguments: &str) -> String {
         let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "ip {arguments}: {errors}");
@@ -178,13 +191,13 @@ impl Stage {
     }
 
     /// A private macvlan on swp1, up.
-    pub fn macvlan(&self, name: &str, mac: &str) {
+    pub(crate) fn macvlan(&self, name: &str, mac: &str) {
         self.ip(&format!("link add {name} link swp1 address {mac} type macvlan mode private"));
         self.ip(&format!("link set {name} addrgenmode none"));
         self.ip(&format!("link set {name} up"));
     }
 
-    pub fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let limit = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < limit, "not within {PATIENCE:?}: {what}");
@@ -192,12 +205,12 @@ impl Stage {
         }
     }
 
-    pub fn dump(&self) -> Value {
+    pub(crate) fn dump(&self) -> Value {
         self.control("dump")
     }
 
     /// The chip's router MACs, in order.
-    pub fn router_macs(&self) -> Vec<String> {
+    pub(crate) fn router_macs(&self) -> Vec<String> {
         let dump = self.dump();
         let records = dump["fdb"].as_array().unwrap().iter();
         let ours = records.filter(|record| record["action"] == "forward_ip_router");
@@ -231,7 +244,7 @@ impl Drop for Stage {
         end(self.chip.take(), Signal::SIGKILL);
         if thread::panicking() {
             let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
-            writeln!(std::io::stderr(), "--- firsthopd's log\n{log}").ok();
+            tell(&format!("--- firsthopd's log\n{log}"));
         }
     }
 }

@@ -4,8 +4,8 @@
 //! here it is put back, so that everybody above sees tags in-band:
 //!
 //! ```text
-//! a slot of a batch:  4 bytes room │ dmac smac │ type payload…
-//! with a tag put back: dmac smac │ tpid tci │ type payload…     (the MACs move four bytes forward)
+//! a slot of a batch:   2 bytes room │ virtio_net_hdr │ dmac smac │ type payload…
+//! with a tag put back:                   │ dmac smac │ tpid tci  │ type payload…
 //! ```
 #![allow(unsafe_code)] // recvmmsg and sendmmsg with PACKET_AUXDATA have no safe wrapper
 
@@ -130,12 +130,13 @@ impl Wire {
     /// `EAGAIN` when there is none; `ENETDOWN` once, after the netdev went down.
     pub fn receive(&self, batch: &mut Batch) -> io::Result<usize> {
         batch.count = 0;
-        let mut vectors: [[libc::iovec; 2]; BATCH] =
-            std::array::from_fn(|slot| batch.vectors(slot));
-        let mut messages: [libc::mmsghdr; BATCH] =
-            std::array::from_fn(|slot| message(&mut vectors[slot], Some(&mut batch.control[slot])));
-        // SAFETY: every header points to two vectors and a control buffer that outlive the call;
-        // the vectors describe distinct parts of the batch's own memory.
+        let mut vectors: [libc::iovec; BATCH] = std::array::from_fn(|slot| batch.vector(slot));
+        let mut messages: [libc::mmsghdr; BATCH] = std::array::from_fn(|slot| {
+            let vectors = std::slice::from_mut(&mut vectors[slot]);
+            message(vectors, Some(&mut batch.control[slot]))
+        });
+        // SAFETY: every header points to a vector and a control buffer that outlive the call; the
+        // vectors describe distinct parts of the batch's own memory.
         let answer = unsafe {
             libc::recvmmsg(
                 self.fd.as_raw_fd(),
@@ -211,8 +212,8 @@ fn vector(bytes: &[u8]) -> libc::iovec {
     libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
 }
 
-/// A message header over two vectors and, for receiving, a control buffer.
-fn message(vectors: &mut [libc::iovec; 2], control: Option<&mut Control>) -> libc::mmsghdr {
+/// A message header over vectors and, for receiving, a control buffer.
+fn message(vectors: &mut [libc::iovec], control: Option<&mut Control>) -> libc::mmsghdr {
     // SAFETY: mmsghdr is plain integers and pointers; all-zero bytes are a valid value.
     let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
     message.msg_hdr.msg_iov = vectors.as_mut_ptr();
@@ -265,7 +266,12 @@ fn outer_tag(header: &libc::msghdr) -> Option<[u8; TAG]> {
 /// Room for one auxdata message with its header, aligned like a cmsghdr.
 type Control = [u64; 6];
 
-/// A slot's size: the longest frame and a tag; not a multiple of 4,096, so that the beginnings of
+/// Where a slot's virtio_net_hdr and its frame begin. The frame's payload is aligned to four bytes
+/// with a tag and without.
+const VNET_AT: usize = 2;
+const FRAME_AT: usize = VNET_AT + VNET_LEN;
+
+/// A slot's size: the header and the longest frame; not a multiple of 4,096, so that the beginnings of
 /// all slots do not compete for the same lines of the cache.
 const SLOT: usize = 65_536 + 128;
 
@@ -279,7 +285,6 @@ struct Arrived {
 /// Memory for the frames of one [`Wire::receive`], reused from call to call.
 pub struct Batch {
     memory: Vec<u8>,
-    vnet: Box<[[u8; VNET_LEN]; BATCH]>,
     control: Box<[Control; BATCH]>,
     arrived: [Arrived; BATCH],
     count: usize,
@@ -299,20 +304,15 @@ impl Batch {
     pub fn new() -> Batch {
         Batch {
             memory: vec![0; SLOT * BATCH],
-            vnet: Box::new([[0; VNET_LEN]; BATCH]),
             control: Box::new([[0; 6]; BATCH]),
             arrived: [Arrived::default(); BATCH],
             count: 0,
         }
     }
 
-    fn vectors(&mut self, slot: usize) -> [libc::iovec; 2] {
-        let vnet = &mut self.vnet[slot];
-        let frame = &mut self.memory[slot * SLOT + TAG..][..MAX_FRAME];
-        [
-            libc::iovec { iov_base: vnet.as_mut_ptr().cast(), iov_len: vnet.len() },
-            libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() },
-        ]
+    fn vector(&mut self, slot: usize) -> libc::iovec {
+        let room = &mut self.memory[slot * SLOT + VNET_AT..][..VNET_LEN + MAX_FRAME];
+        libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() }
     }
 
     /// The frames that arrived, complete and with their tags in-band. Takes them: a second call
@@ -320,19 +320,20 @@ impl Batch {
     pub fn take(&mut self) -> impl Iterator<Item = Result<&[u8], Unfit>> {
         let count = mem::take(&mut self.count);
         let slots = self.memory.chunks_exact_mut(SLOT);
-        slots.zip(self.vnet.iter()).zip(self.arrived.iter()).take(count).map(
-            |((slot, vnet), arrived)| {
-                if !arrived.whole || arrived.length < 14 {
-                    return Err(Unfit::Length);
-                }
-                let end = TAG + arrived.length;
-                VnetHeader::parse(vnet).complete(&mut slot[TAG..end]).map_err(Unfit::Incomplete)?;
-                let Some(tag) = arrived.tag else { return Ok(&slot[TAG..end]) };
-                slot.copy_within(TAG..TAG + 12, 0);
-                slot[12..16].copy_from_slice(&tag);
-                Ok(&slot[..end])
-            },
-        )
+        slots.zip(self.arrived.iter()).take(count).map(|(slot, arrived)| {
+            if !arrived.whole || arrived.length < 14 {
+                return Err(Unfit::Length);
+            }
+            let end = FRAME_AT + arrived.length;
+            let vnet = slot[VNET_AT..].first_chunk().expect("a slot begins with the header");
+            VnetHeader::parse(vnet)
+                .complete(&mut slot[FRAME_AT..end])
+                .map_err(Unfit::Incomplete)?;
+            let Some(tag) = arrived.tag else { return Ok(&slot[FRAME_AT..end]) };
+            slot.copy_within(FRAME_AT..FRAME_AT + 12, FRAME_AT - TAG);
+            slot[FRAME_AT + 12 - TAG..FRAME_AT + 12].copy_from_slice(&tag);
+            Ok(&slot[FRAME_AT - TAG..end])
+        })
     }
 }
 

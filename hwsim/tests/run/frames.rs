@@ -1,5 +1,6 @@
 //! Frames through the whole program: wire, chip, kernel and back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::router::{arp_request, port_mac, program, udp};
@@ -147,20 +148,30 @@ fn a_host_with_checksum_offload_is_heard_right() {
     });
 }
 
+/// Ends a thread's work.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 // Would break: a flood through the CPU keeps pings to the router's own address from arriving.
 #[test]
 fn a_flood_does_not_cost_packets_of_a_higher_class() {
     isolated("frames::a_flood_does_not_cost_packets_of_a_higher_class", || {
         let simulator = lab(2, &[]);
-        let stop = std::sync::atomic::AtomicBool::new(false);
+        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let flooder = Host::on("h1");
                 let flood = vec![udp(1, [192, 0, 2, 1], 60); 64];
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     flooder.send_all(&flood);
                 }
             });
+            let _end = SetOnDrop(&stop); // also when an assertion fails: the scope waits
             let (host, mut cpu) = (Host::on("h2"), Host::on("swp2"));
             // More than the kernel's stack takes: only then does the order of classes matter.
             let dropped = || {
@@ -173,7 +184,6 @@ fn a_flood_does_not_cost_packets_of_a_higher_class() {
                 host.send(&ping);
                 cpu.wait_for(&ping);
             }
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     });
 }

@@ -346,3 +346,23 @@ fn an_unknown_outcome_is_a_state_of_its_own() {
     settle(&mut r);
     assert!(routes_mac(&r, &vmac(5)) && !r.needs_read_back());
 }
+
+// Broken if a withdrawn MAC were called held while the chip still routes for it.
+#[test]
+fn a_withdrawn_mac_is_pending_until_the_chip_agrees() {
+    let mut r = router();
+    fold(&mut r, [link_event(macvlan(21, SWP1, &vmac(5))), addr(21, "192.0.2.254/24")]);
+    settle(&mut r);
+    fold(&mut r, [Event::AddressGone(address(21, "192.0.2.254/24"))]);
+    r.recompute();
+    let standing = |r: &Reconciler| {
+        let verdict = r.unit(IfIndex(SWP1)).unwrap().vmacs[&IfIndex(21)].clone();
+        r.vmac_standing(r.topology().link(IfIndex(21)).unwrap(), &verdict).state
+    };
+    assert_eq!(standing(&r), State::Pending);
+    let submitted = r.ready(ZERO);
+    assert_eq!(standing(&r), State::Pending);
+    submitted.into_iter().for_each(|(ticket, _)| r.complete(ticket, &Ok(()), ZERO));
+    settle(&mut r);
+    assert_eq!(standing(&r), State::Held);
+}

@@ -160,8 +160,7 @@ impl Reconciler {
         let row = lower.and_then(|lower| self.row_of(lower, link));
         let programmed = row.as_ref().is_some_and(|row| self.applied.get(row).is_some());
         if let Some(reason) = verdict.reason() {
-            let wanted = row.as_ref().is_some_and(|row| self.book.wanted(row).is_some());
-            let leaving = moving && programmed && !wanted;
+            let leaving = moving && programmed && !self.accepts(lower, link.mac);
             return if leaving { Standing::plain(State::Pending) } else { Standing::with(reason) };
         }
         if let Some(trouble) = row.as_ref().and_then(|row| self.refusals.get(row)) {
@@ -222,6 +221,13 @@ impl Reconciler {
         let table = interface.map(|interface: &RouterInterface| interface.table);
         let trouble = table.and_then(|table| self.troubles.get(&Object::VirtualRouter(table)));
         trouble.map_or(Standing::plain(State::Pending), Standing::troubled)
+    }
+
+    /// The router interface of a device is to take frames for a MAC, for whichever owner.
+    fn accepts(&self, lower: Option<IfIndex>, mac: Option<crate::Mac>) -> bool {
+        let unit = lower.and_then(|lower| self.units.get(&lower));
+        let interface = unit.and_then(|unit| unit.router_interface.as_ref());
+        interface.zip(mac).is_some_and(|(interface, mac)| interface.router_macs.contains_key(&mac))
     }
 
     /// The fast-path slots hold what they should.

@@ -35,7 +35,6 @@ fn the_description_is_complete() {
         Failure::NotUnderstood(String::new()),
         Failure::NoSuchDevice(String::new()),
         Failure::TimedOut(String::new()),
-        Failure::TooSlow,
         Failure::ChipFailed(String::new()),
     ] {
         let name = failure.reply().error.unwrap();

@@ -1,0 +1,310 @@
+//! The agent and the chip in one process: the reconciler, EMAD frames, the simulated chip; no socket, no clock.
+//!
+//! ```text
+//!   events ─▶ Reconciler ─ready─▶ outstanding ─(one at random)─▶ Session ─EMAD─▶ Chip
+//!                  ▲                                │ or a planned failure         │
+//!                  └────────────complete────────────┴─────────────────────◀────────┘
+//! ```
+//!
+//! Changes complete in any order, as a back end may do it; the order is a function of the seed.
+
+use std::time::Duration;
+
+use firsthop_asic::spectrum::session::{Session, Settings};
+use firsthop_asic::spectrum::synchronous;
+use firsthop_asic::{AsicError, Class, ReadBack, Readability, readability};
+use firsthop_model::chip::{Change, Key};
+use firsthop_model::intent::{ChipIdentity, Policy};
+use firsthop_model::plan::Limits;
+use firsthop_model::reconcile::{Reconciler, Ticket};
+use firsthop_model::retry::{Failure, FailureClass};
+use firsthop_model::topology::{Event, Snapshot};
+use hwsim::chip::{Chip, FaultAction, FaultOp, FaultRule, LocalPort, Nanos, Output, Personality};
+
+use crate::action::{Failing, Refusal};
+use crate::world::{CHIP_ID, EXCLUDED, PORTS};
+
+/// More writes than any story needs; a plan that never ends is found by it.
+const ENDLESS: usize = 20_000;
+
+/// What became of a frame from the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Dropped,
+    /// To the CPU under this trap.
+    Trapped(u16),
+    /// Out of a port, which nothing here may do.
+    Sent,
+}
+
+/// Agent and chip.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) reconciler: Reconciler,
+    pub(crate) chip: Chip,
+    personality: Personality,
+    session: Session,
+    session_time: Duration,
+    /// The reconciler's clock: moves only when nothing else can happen.
+    now: Duration,
+    /// The chip's clock: moves with every frame, so that no policer is ever exhausted.
+    chip_time: Duration,
+    outstanding: Vec<(Ticket, Change)>,
+    refusals: Vec<Refusal>,
+    /// The last row whose write failed by plan.
+    pub(crate) refused: Option<Key>,
+    random: u64,
+    output: Vec<Output>,
+}
+
+impl Rig {
+    pub(crate) fn new(personality: &str, seed: u64) -> Self {
+        let personality = Personality::load(personality).expect("it is built in");
+        let mut chip = Chip::new(personality.clone(), PORTS, CHIP_ID.to_owned(), 1);
+        for port in 1..=PORTS {
+            chip.link(LocalPort(port), true);
+        }
+        Self {
+            reconciler: reconciler(&personality),
+            chip,
+            personality,
+            session: Session::new(Settings::default(), 7),
+            session_time: Duration::ZERO,
+            now: Duration::ZERO,
+            chip_time: Duration::ZERO,
+            outstanding: Vec::new(),
+            refusals: Vec::new(),
+            refused: None,
+            random: seed,
+            output: Vec::new(),
+        }
+    }
+
+    /// A rig that starts with a snapshot, at rest.
+    pub(crate) fn started(personality: &str, snapshot: Snapshot) -> Result<Self, String> {
+        let mut rig = Self::new(personality, 0);
+        rig.reconciler.replace(snapshot);
+        rig.settle()?;
+        Ok(rig)
+    }
+
+    pub(crate) const fn personality(&self) -> &Personality {
+        &self.personality
+    }
+
+    pub(crate) fn feed(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.reconciler.fold(event);
+        }
+    }
+
+    pub(crate) fn plan_refusal(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
+    }
+
+    /// Completes one change, if there is one; gives it, if the chip acknowledged it.
+    pub(crate) fn step(&mut self) -> Option<(Change, bool)> {
+        self.reconciler.recompute();
+        self.outstanding.extend(self.reconciler.ready(self.now));
+        if self.outstanding.is_empty() {
+            return None;
+        }
+        let at = self.draw(self.outstanding.len());
+        let (ticket, change) = self.outstanding.remove(at);
+        let result = self.submit(&change);
+        self.reconciler.complete(ticket, &result, self.now);
+        Some((change, result.is_ok()))
+    }
+
+    /// Carries on until nothing is left to do at this time.
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
+        self.settle_watched(|_, _| Ok(()))
+    }
+
+    /// The same; `watch` is called after each acknowledged change.
+    pub(crate) fn settle_watched(
+        &mut self,
+        mut watch: impl FnMut(&mut Self, &Change) -> Result<(), String>,
+    ) -> Result<(), String> {
+        for _ in 0..ENDLESS {
+            match self.step() {
+                Some((change, true)) => watch(self, &change)?,
+                Some((_, false)) => {}
+                None if self.reconciler.needs_read_back() => self.read_doubtful()?,
+                None => return Ok(()),
+            }
+        }
+        Err(format!("The agent does not come to rest; still outstanding: {:#?}", self.outstanding))
+    }
+
+    /// No more failures, and time goes on until no retry is left.
+    pub(crate) fn recover(&mut self) -> Result<(), String> {
+        self.refusals.clear();
+        for _ in 0..1000 {
+            self.settle()?;
+            match self.reconciler.deadline() {
+                Some(deadline) => self.now = deadline.max(self.now),
+                None => return Ok(()),
+            }
+        }
+        Err(format!("Retries never end: {:#?}", self.reconciler.differences()))
+    }
+
+    /// Another agent takes over the same chip, with the log of the former one: the keys of rows that it had written.
+    pub(crate) fn restart(&mut self, snapshot: Snapshot) -> Result<(), String> {
+        let former = std::mem::replace(&mut self.reconciler, reconciler(&self.personality));
+        self.outstanding.clear();
+        let rifs = self.personality.rifs;
+        let scanned = self.read(Some(rifs), &[])?;
+        self.reconciler.replace(snapshot);
+        self.reconciler.recompute();
+        let mut keys = self.reconciler.adopt(scanned.tables);
+        let written = former.applied().tables().keys();
+        let by_key = |key: &&Key| readability(key) != Readability::Enumerable;
+        keys.extend(written.filter(by_key).cloned());
+        let keys: Vec<Key> = keys.into_iter().collect();
+        let found = self.read(None, &keys)?;
+        for key in &keys {
+            // What can't be read is believed to be as it was acknowledged.
+            let entry = match readability(key) {
+                Readability::Unreadable => former.applied().get(key),
+                Readability::Enumerable | Readability::ByKey => found.tables.get(key),
+            };
+            self.reconciler.settle(key, entry.cloned());
+        }
+        Ok(())
+    }
+
+    /// The chip loses power, and the agent finds it empty.
+    pub(crate) fn reset_chip(&mut self) -> Result<(), String> {
+        self.chip.reset(self.chip.generation() + 1);
+        self.outstanding.clear();
+        let found = self.read(Some(self.personality.rifs), &[])?;
+        for key in self.reconciler.adopt(found.tables) {
+            self.reconciler.settle(&key, None);
+        }
+        Ok(())
+    }
+
+    /// Of a thousand EMAD frames, so many are lost on each way.
+    pub(crate) fn lose_frames(&mut self, share: u16, seed: u64) {
+        for action in [FaultAction::DropReply, FaultAction::DropRequest, FaultAction::Status(1)] {
+            for op in [FaultOp::Write, FaultOp::Query] {
+                self.chip.faults().inject(FaultRule {
+                    register: "*".to_owned(),
+                    op,
+                    nth: None,
+                    share: Some(share),
+                    seed,
+                    count: None,
+                    action,
+                });
+            }
+        }
+    }
+
+    /// A frame from the wire.
+    pub(crate) fn receive(&mut self, port: u16, frame: &[u8]) -> Fate {
+        self.chip_time += Duration::from_millis(10);
+        self.output.clear();
+        self.chip.receive(Nanos::from(self.chip_time), LocalPort(port), frame, &mut self.output);
+        match self.output.as_slice() {
+            [] => Fate::Dropped,
+            [Output::Cpu { punt, .. }] => Fate::Trapped(punt.trap_id),
+            _ => Fate::Sent,
+        }
+    }
+
+    /// Executes a change, unless it is one that a story lets fail.
+    fn submit(&mut self, change: &Change) -> Result<(), Failure> {
+        let failure = |class| Failure { class, text: "planned failure".to_owned() };
+        match self.next_failure(change) {
+            None => self.write(change).map_err(|error| Failure {
+                class: failure_class(error.class()),
+                text: error.to_string(),
+            }),
+            Some(Failing::Transient) => Err(failure(FailureClass::Transient)),
+            Some(Failing::Capacity) => Err(failure(FailureClass::Capacity)),
+            Some(Failing::Rejected) => Err(failure(FailureClass::Rejected)),
+            Some(Failing::UnknownNotDone) => Err(failure(FailureClass::Unknown)),
+            Some(Failing::UnknownDone) => {
+                // Whatever the chip says, nobody hears it.
+                let _lost = self.write(change);
+                Err(failure(FailureClass::Unknown))
+            }
+        }
+    }
+
+    fn next_failure(&mut self, change: &Change) -> Option<Failing> {
+        let readable = readability(&change.key()) != Readability::Unreadable;
+        for refusal in &mut self.refusals {
+            refusal.nth = refusal.nth.saturating_sub(1);
+        }
+        let at = self.refusals.iter().position(|refusal| refusal.nth == 0)?;
+        let how = self.refusals.remove(at).how;
+        self.refused = Some(change.key());
+        Some(match how {
+            // A row that can't be read back can't be settled either.
+            Failing::UnknownDone | Failing::UnknownNotDone if !readable => Failing::Transient,
+            // Only what comes needs room.
+            Failing::Capacity if !matches!(change, Change::Add(_)) => Failing::Transient,
+            how => how,
+        })
+    }
+
+    fn write(&mut self, change: &Change) -> Result<(), AsicError> {
+        self.session.submit(firsthop_asic::Ticket(1), change.clone());
+        let (chip, time) = (&mut self.chip, Nanos::from(self.chip_time));
+        synchronous::settle(&mut self.session, &mut self.session_time, |_, frame| {
+            chip.emad(time, frame).expect("the session sends EMAD frames")
+        });
+        self.session.poll().expect("every change is answered").result
+    }
+
+    fn read(&mut self, enumerate: Option<u16>, keys: &[Key]) -> Result<ReadBack, String> {
+        let (chip, time) = (&mut self.chip, Nanos::from(self.chip_time));
+        synchronous::read(&mut self.session, &mut self.session_time, enumerate, keys, |_, frame| {
+            chip.emad(time, frame).expect("the session sends EMAD frames")
+        })
+        .map_err(|error| format!("Reading back failed: {error}"))
+    }
+
+    fn read_doubtful(&mut self) -> Result<(), String> {
+        let keys: Vec<Key> = self.reconciler.applied().unknown().cloned().collect();
+        let found = self.read(None, &keys)?;
+        for key in &keys {
+            self.reconciler.settle(key, found.tables.get(key).cloned());
+        }
+        Ok(())
+    }
+
+    /// A number below `bound` (splitmix64).
+    fn draw(&mut self, bound: usize) -> usize {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.random ^ self.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound).expect("a usize fits");
+        usize::try_from((z ^ z >> 31) % bound).expect("below a usize")
+    }
+}
+
+fn reconciler(personality: &Personality) -> Reconciler {
+    let limits = Limits {
+        rifs: personality.rifs,
+        virtual_routers: personality.virtual_routers,
+        mac_profiles: personality.mac_profiles,
+        mac_profile_bits: personality.profile_prefix_bits,
+    };
+    let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
+    let identity = ChipIdentity { chip_id: CHIP_ID.to_owned(), ports: PORTS };
+    Reconciler::new(policy, identity, limits)
+}
+
+fn failure_class(class: Class) -> FailureClass {
+    match class {
+        Class::Transient | Class::Gone => FailureClass::Transient,
+        Class::Capacity => FailureClass::Capacity,
+        Class::Rejected => FailureClass::Rejected,
+        Class::Unknown => FailureClass::Unknown,
+    }
+}
