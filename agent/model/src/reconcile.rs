@@ -25,7 +25,7 @@ use run::{Outcome, Run};
 
 use crate::IfIndex;
 use crate::applied::Applied;
-use crate::chip::{Change, Entry, Key, Tables, Vid};
+use crate::chip::{Change, Entry, Fid, Key, Tables, Vid};
 use crate::intent::{ChipIdentity, Policy, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::retry::{Failure, Retry, Trouble};
@@ -127,13 +127,33 @@ impl Reconciler {
         for object in self.due.clone() {
             self.want(object);
         }
+        self.keep_records();
         let scannable = |key: &&Key| matches!(key, Key::Rif(_) | Key::RouterMac(..));
         self.book.keys().filter(|key| !scannable(key)).cloned().collect()
     }
 
-    /// What a row was found to hold when it was read by key.
+    /// The records of a claimed router interface are in its care, wanted or not: one that is still its MAC in the chip must
+    /// not be swept before the interface was edited.
+    fn keep_records(&mut self) {
+        let owners: BTreeMap<Fid, IfIndex> = self
+            .allocation
+            .interfaces()
+            .filter_map(|ifindex| Some((Fid::of_subport(self.allocation.rif(ifindex)?), ifindex)))
+            .collect();
+        for key in self.applied.tables().keys() {
+            if let Key::RouterMac(fid, _) = key
+                && let Some(ifindex) = owners.get(fid)
+                && !self.book.has(key)
+            {
+                self.book.take_care(Object::Interface(*ifindex), key.clone());
+            }
+        }
+    }
+
+    /// What a row was found to hold when it was read by key. Its owners are compared again.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         self.applied.settle(key, found.filter(|entry| !is_default(entry)));
+        self.due.extend(self.book.owners(key));
     }
 
     // --- Plan and apply -------------------------------------------------------------------------------------------
@@ -174,7 +194,8 @@ impl Reconciler {
             Outcome::Done => {
                 self.refusals.remove(&key);
                 self.applied.acknowledge(&change);
-                if matches!(change, Change::Remove(_)) {
+                // An edited router interface may have left a MAC profile.
+                if matches!(change, Change::Remove(_) | Change::Edit { to: Entry::Rif(_), .. }) {
                     self.wake_waiting();
                 }
             }
@@ -238,13 +259,19 @@ impl Reconciler {
             return;
         }
         self.due.remove(&object);
+        let (book, applied) = (&self.book, &self.applied);
+        self.refusals.retain(|key, _| applied.get(key) != book.wanted(key));
         let plan = self.plan(object);
         match refusal {
             Some(reason) => {
                 self.troubles.insert(object, Trouble::waiting(reason));
             }
             None if plan.is_empty() => {
-                self.troubles.remove(&object);
+                let healed = self.troubles.remove(&object).is_some();
+                if let (true, Object::VirtualRouter(table)) = (healed, object) {
+                    let users = self.tables.get(&table).into_iter().flatten();
+                    self.due.extend(users.map(|ifindex| Object::Interface(*ifindex)));
+                }
             }
             None => {}
         }

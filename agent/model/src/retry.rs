@@ -69,7 +69,8 @@ impl Trouble {
     /// After a failed write to a row; `before` is the trouble that the last attempt ended in.
     pub fn after(change: &Change, failure: &Failure, before: Option<&Self>, now: Duration) -> Self {
         let attempts = before.map_or(0, |before| before.attempts).saturating_add(1);
-        let full = failure.class == FailureClass::Capacity;
+        // Only what is new can find a table full; only that is helped by a freed row.
+        let full = failure.class == FailureClass::Capacity && matches!(change, Change::Add(_));
         let capacity = match change.key() {
             Key::RouterMac(..) => Some(Reason::FdbFull),
             Key::Rif(_) | Key::Fid(_) => Some(Reason::RifTableFull),

@@ -144,7 +144,9 @@ impl Topology {
             touched.extend(link.lower());
             if matches!(link.kind, LinkKind::Vrf { .. }) {
                 let slaves = self.links.values().filter(|slave| slave.master == Some(ifindex));
-                touched.extend(slaves.map(|slave| slave.ifindex));
+                touched.extend(
+                    slaves.flat_map(|slave| [Some(slave.ifindex), slave.lower()]).flatten(),
+                );
             }
         }
         touched.extend(self.uppers.get(&ifindex).into_iter().flatten());

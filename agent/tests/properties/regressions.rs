@@ -101,6 +101,7 @@ fn doubtful_row_is_written_after_its_read_back() {
         }
         let events = world.act(&Action::AddAddress(Dev::Port(1), plain("10.0.1.1")));
         rig.feed(events);
+        rig.settle()?;
         rig.recover()?;
         judge_step("spectrum2", &mut rig, &world)
     };

@@ -108,26 +108,29 @@ impl Allocation {
     }
 
     /// The profile for a device's MAC, by the rules of mlxsw_sp_rif_mac_profile_replace(): one with the same prefix; else
-    /// the device's own, edited in place, if nobody shares it; else a free one.
+    /// the device's own, edited in place, if nobody shares it; else a free one. Router interfaces in the chip that
+    /// belong to nobody share and take profiles as well, until they are swept.
     pub(super) fn take_profile(
         &mut self,
         ifindex: IfIndex,
         mac: Mac,
         limits: &Limits,
+        applied: &Applied,
     ) -> Result<MacProfile, Reason> {
         let prefix = |mac: Mac| mac.bits() >> (48 - limits.mac_profile_bits.min(48));
         let own = self.profiles.get(&ifindex).copied();
-        let others =
-            || self.profiles.iter().filter(|(other, _)| **other != ifindex).map(|(_, p)| *p);
+        let ours = self.profiles.iter().filter(|(other, _)| **other != ifindex).map(|(_, p)| *p);
+        let is_ours = |index: RifIndex| self.rifs.values().any(|ours| *ours == index);
+        let foreign = applied.rifs().filter(|rif| rif.enabled && !is_ours(rif.rif));
+        let others: Vec<(MacProfile, Mac)> =
+            ours.chain(foreign.map(|rif| (rif.mac_profile, rif.mac))).collect();
+
         let same = own
             .filter(|(_, own)| prefix(*own) == prefix(mac))
-            .or_else(|| others().find(|(_, other)| prefix(*other) == prefix(mac)));
-        let unshared = own.filter(|(own, _)| others().all(|(other, _)| other != *own));
-        let free = || {
-            (0..limits.mac_profiles)
-                .map(MacProfile)
-                .find(|id| self.profiles.values().all(|(used, _)| used != id))
-        };
+            .or_else(|| others.iter().copied().find(|(_, other)| prefix(*other) == prefix(mac)));
+        let unshared = own.filter(|(own, _)| others.iter().all(|(other, _)| other != own));
+        let taken = |id: &MacProfile| own.iter().chain(&others).any(|(used, _)| used == id);
+        let free = || (0..limits.mac_profiles).map(MacProfile).find(|id| !taken(id));
         let profile =
             same.or(unshared).map(|(id, _)| id).or_else(free).ok_or(Reason::RifMacProfilesFull)?;
         self.profiles.insert(ifindex, (profile, mac));

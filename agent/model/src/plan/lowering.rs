@@ -49,7 +49,7 @@ pub fn interface_entries(
 ) -> Result<Vec<Entry>, Reason> {
     let vr = allocation.vr(interface.table).ok_or(Reason::VrTableFull)?;
     let rif = allocation.take_rif(interface.ifindex, limits, applied)?;
-    let profile = allocation.take_profile(interface.ifindex, interface.mac, limits)?;
+    let profile = allocation.take_profile(interface.ifindex, interface.mac, limits, applied)?;
     let fid = Fid::of_subport(rif);
     let (port, vid) = (interface.port, Vid::UNTAGGED);
     let mut entries = vec![

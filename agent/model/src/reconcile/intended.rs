@@ -84,6 +84,14 @@ impl Reconciler {
         if there.as_ref().is_some_and(|rif| self.is_elsewhere(rif, interface)) {
             return (Vec::new(), None);
         }
+        let table = Object::VirtualRouter(interface.table);
+        if there.is_none()
+            && let Some(trouble) = self.troubles.get(&table)
+        {
+            let reason = trouble.reason;
+            self.allocation.release_interface(ifindex);
+            return (Vec::new(), Some(reason));
+        }
         let mut lower = |interface: &RouterInterface| {
             interface_entries(interface, &self.limits, &self.applied, &mut self.allocation)
         };

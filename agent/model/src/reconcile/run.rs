@@ -7,11 +7,12 @@
 //!   Back: the journal's inverses, last first, one at a time ──▶ done, with the failure
 //!
 //!   outcome unknown, or a step back failed ──▶ done at once; the row is in doubt until it is read back
+//!   a step that takes down failed          ──▶ done at once: what was withdrawn never comes back
 //! ```
 
 use std::collections::VecDeque;
 
-use crate::chip::{Change, Key};
+use crate::chip::{Change, Entry, Key, Rif};
 use crate::plan::Plan;
 use crate::retry::{Failure, FailureClass};
 
@@ -89,6 +90,7 @@ impl Run {
             Err(failure) => {
                 self.failure.get_or_insert_with(|| (change.clone(), failure.clone()));
                 self.stages.clear();
+                self.back |= takes_down(change);
                 Outcome::Failed
             }
         };
@@ -99,6 +101,14 @@ impl Run {
         }
         outcome
     }
+}
+
+/// A step on the way out of the chip.
+const fn takes_down(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Remove(_) | Change::Edit { to: Entry::Rif(Rif { enabled: false, .. }), .. }
+    )
 }
 
 /// Rows whose failure concerns nobody else: the plan goes on without them.

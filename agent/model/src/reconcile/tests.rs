@@ -366,3 +366,46 @@ fn a_withdrawn_mac_is_pending_until_the_chip_agrees() {
     settle(&mut r);
     assert_eq!(standing(&r), State::Held);
 }
+
+// Broken if an interface were built on a virtual router without lookup trees, or not built once that has healed.
+#[test]
+fn an_interface_waits_for_its_virtual_router() {
+    let mut r = reconciler();
+    fold(&mut r, [link_event(port(1)), addr(SWP1, "192.0.2.1/24")]);
+    drive(&mut r, ZERO, |change| {
+        matches!(change, Change::Add(Entry::VrTree { .. })).then_some(FailureClass::Transient)
+    });
+    assert_eq!(r.applied().rifs().count(), 0);
+    assert_eq!(r.rif_standing(IfIndex(SWP1)).unwrap().reason, Some(Reason::HwError));
+    let at = r.deadline().unwrap();
+    drive(&mut r, at, |_| None);
+    assert_eq!(r.rif_standing(IfIndex(SWP1)).unwrap().state, State::Offload);
+}
+
+// Broken if an interface were called offloaded although the chip does not deliver one of its addresses.
+#[test]
+fn a_refused_destination_shows() {
+    let mut r = reconciler();
+    fold(&mut r, [link_event(port(1)), addr(SWP1, "192.0.2.1/24")]);
+    let own = "192.0.2.1/32".parse().unwrap();
+    drive(&mut r, ZERO, |change| {
+        let refused = matches!(change, Change::Add(Entry::Route { prefix, .. }) if *prefix == own);
+        refused.then_some(FailureClass::Rejected)
+    });
+    let standing = r.rif_standing(IfIndex(SWP1)).unwrap();
+    assert_eq!((standing.state, standing.reason), (State::Failed, Some(Reason::HwError)));
+}
+
+// Broken if a take-down that failed half way brought back what was withdrawn.
+#[test]
+fn a_take_down_is_never_taken_back() {
+    let mut r = router();
+    fold(&mut r, [Event::AddressGone(address(SWP1, "192.0.2.1/24"))]);
+    let made = drive(&mut r, ZERO, |change| {
+        matches!(change, Change::Remove(Entry::FidRif { .. })).then_some(FailureClass::Transient)
+    });
+    assert!(made.iter().all(|change| !matches!(change, Change::Add(_))), "{made:?}");
+    let at = r.deadline().unwrap();
+    drive(&mut r, at, |_| None);
+    assert_eq!(r.applied().rifs().count(), 0);
+}

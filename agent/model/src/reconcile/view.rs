@@ -143,6 +143,9 @@ impl Reconciler {
         if let Some(trouble) = self.troubles.get(&object) {
             return Some(Standing::troubled(trouble));
         }
+        if let Some(trouble) = self.refused_row(ifindex) {
+            return Some(Standing::troubled(trouble));
+        }
         let there = self.applied_rif(ifindex).is_some();
         Some(match verdict.reason() {
             _ if moving => Standing::plain(State::Pending),
@@ -221,6 +224,17 @@ impl Reconciler {
         let table = interface.map(|interface: &RouterInterface| interface.table);
         let trouble = table.and_then(|table| self.troubles.get(&Object::VirtualRouter(table)));
         trouble.map_or(Standing::plain(State::Pending), Standing::troubled)
+    }
+
+    /// A row of the interface's own that the chip refused: its MAC's record or a destination, but not a virtual MAC.
+    fn refused_row(&self, ifindex: IfIndex) -> Option<&Trouble> {
+        let own = self.applied_rif(ifindex).map(|rif| rif.mac);
+        let mine = |key: &Key| match key {
+            Key::RouterMac(_, mac) => Some(*mac) == own,
+            _ => true,
+        };
+        let is_owner = |key: &Key| self.book.owners(key).any(|o| o == Object::Interface(ifindex));
+        self.refusals.iter().find(|(key, _)| mine(key) && is_owner(key)).map(|(_, trouble)| trouble)
     }
 
     /// The router interface of a device is to take frames for a MAC, for whichever owner.
