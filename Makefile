@@ -9,7 +9,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 VERSION = $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 # $(call timed,COMMAND): runs it, says how long the target took, keeps its exit code.
-timed = @begun=$$SECONDS; ( set -e; $(1) ); code=$$?; echo "make $@: $$((SECONDS - begun)) s"; exit $$code
+timed = @begun=$$SECONDS; ( set -e; $(1) ); code=$$?; echo "make $@: $$((SECONDS - begun)) s" >&2; exit $$code
 build = cargo build --release -p hwsim -p firsthop
 
 help: ## list the targets
@@ -28,7 +28,7 @@ test-all: ## test, and a short fuzz, a soak of ten minutes, the newest kernel
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
 
 bench: ## benchmarks, one JSON object a line
-	$(call timed,echo "There is no benchmark yet." >&2)
+	$(call timed,selftests/lib/install.sh build >&2; $(build); cargo run -q --release -p hwsim --example wire-rate)
 
 soak: ## random changes on a running switch for SOAK_SECONDS (600)
 	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh)

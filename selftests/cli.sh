@@ -18,6 +18,7 @@ ALL_TESTS="
 	wait_is_a_barrier
 	simulator_errors_are_named
 	faults_are_reported_and_repaired
+	missing_capability_is_named
 "
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -269,6 +270,21 @@ faults_are_reported_and_repaired() {
 	check fh r1 wait vmac dev faulty state offload timeout 5
 	check ip -n r1 link del faulty
 	check fh_holds r1 "d.hw.failures >= 3 and d.hw.pending == 0" status
+}
+
+# Broken if a program without CAP_NET_ADMIN failed without a word, or refused work that it can do without.
+missing_capability_is_named() {
+	local -a without=(setpriv --bounding-set=-net_admin --inh-caps=-net_admin)
+	switch r8
+	start firsthopd-r8 r8 "${without[@]}" "$FIRSTHOPD"
+	check eventually 5000 fh r8 wait synced timeout 5
+	check ip -n r8 addr add 192.0.2.1/24 dev swp1
+	check fh r8 wait rif dev swp1 state offload timeout 5
+	check grep -q "CAP_NET_ADMIN" "$RUN/firsthopd-r8.log"
+	check grep -q "CAP_NET_ADMIN" <(fh r8 doctor)
+	namespace r7
+	one_line 2 on r7 timeout 10 "${without[@]}" "$HWSIM" run
+	check grep -q "not permitted" "$RUN/err"
 }
 
 switch r1

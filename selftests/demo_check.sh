@@ -11,7 +11,7 @@ ALL_TESTS="
 "
 . "$(dirname "$0")/lib/lib.sh"
 
-# demo OUTPUT [VARIABLE=VALUE...]: in a session of its own, as a terminal would start it.
+# demo OUTPUT [VARIABLE=VALUE...]: in a process group of its own, as a terminal would start it.
 demo() {
 	local output=$1
 	shift

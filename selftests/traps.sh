@@ -48,7 +48,7 @@ seen_once() {
 advert_ipv4_is_seen_once() { seen_once advert4 ipv4_vrrp vrid=5 ttl=1; }
 advert_ipv6_is_seen_once() { seen_once advert6 ipv6_vrrp vrid=5 ttl=1; }
 
-# Broken if the chip judged what only the daemon may judge: unknown VRID, other source MAC, a unicast destination MAC.
+# Broken if the chip judged what only the daemon may judge: unknown VRID, priority 0, other source MAC or address.
 odd_adverts_are_trapped_too() {
 	seen_once advert4 ipv4_vrrp vrid=99 prio=0
 	seen_once advert4 ipv4_vrrp vrid=5 mac="$(mac_of h1 h1)"
