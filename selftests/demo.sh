@@ -86,14 +86,19 @@ keepalived_start() { # NS PRIORITY
 		--use-file "$RUN/$1.conf" --pid "$RUN/$1.pid" --vrrp_pid "$RUN/$1.vrrp.pid"
 }
 
-# With `ip` commands: add the address on one router, announce it, take it from the other.
+# With `ip` commands: add the address on one router, announce it, take it from the other, announce it again.
 ip_activate() { # NS OTHER
 	ip -n "$1" addr add $VIP/24 dev vrrp5 &&
 		frames send "$1:vrrp5" 1 arp mac=$VMAC src=$VIP dst=$VIP &&
-		{ ip -n "$2" addr del $VIP/24 dev vrrp5 2>/dev/null || :; }
+		{ ip -n "$2" addr del $VIP/24 dev vrrp5 2>/dev/null || :; } &&
+		frames send "$1:vrrp5" 1 arp mac=$VMAC src=$VIP dst=$VIP
 }
 
-two_backups() { macvlan r1 swp1 vrrp5 $VMAC && macvlan r2 swp1 vrrp5 $VMAC; }
+# Without IPv6 on it, as keepalived does: a backup that speaks with the virtual MAC draws the LAN's frames to itself.
+backup() {
+	on "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' && macvlan "$1" swp1 vrrp5 $VMAC
+}
+two_backups() { backup r1 && backup r2; }
 
 activate_r1() {
 	if [ "$DRIVER" = ip ]; then ip_activate r1 r2; else keepalived_start r1 150; fi

@@ -216,12 +216,7 @@ impl Reconciler {
     /// When [`Self::ready`] has to be asked again though nothing happened.
     pub fn deadline(&self) -> Option<Duration> {
         let troubles = self.troubles.values().chain(self.refusals.values());
-        troubles
-            .filter_map(|trouble| match trouble.retry {
-                Retry::At(at) => Some(at),
-                Retry::Now | Retry::OnRelease => None,
-            })
-            .min()
+        troubles.filter_map(|trouble| trouble.retry.time()).min()
     }
 
     /// Rows in doubt: the chip has to be read back.
@@ -342,12 +337,12 @@ impl Reconciler {
 
     /// Retries whose time has come become due.
     fn expire(&mut self, now: Duration) {
-        self.retry(|trouble| matches!(trouble.retry, Retry::At(at) if at <= now));
+        self.retry(|trouble| trouble.retry.time().is_some_and(|at| at <= now));
     }
 
     /// A row was freed: whatever waits for one may try again.
     fn wake_waiting(&mut self) {
-        self.retry(|trouble| trouble.retry == Retry::OnRelease);
+        self.retry(|trouble| matches!(trouble.retry, Retry::OnRelease { .. }));
     }
 
     fn retry(&mut self, ripe: impl Fn(&Trouble) -> bool) {

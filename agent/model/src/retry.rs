@@ -13,7 +13,7 @@ use crate::intent::Reason;
 pub enum FailureClass {
     /// May work when tried again.
     Transient,
-    /// A table is full: waits for a freed row, not for a timer.
+    /// A table is full: waits for a freed row.
     Capacity,
     /// The chip says that the write is wrong.
     Rejected,
@@ -51,8 +51,23 @@ pub enum Retry {
     Now,
     /// At this time.
     At(Duration),
-    /// When a resource is freed.
-    OnRelease,
+    /// When a resource is freed. Where it was the chip that found a table full, a long time is the last resort: others
+    /// use the table as well, and what they free is not announced.
+    OnRelease {
+        /// The last resort.
+        or_at: Option<Duration>,
+    },
+}
+
+impl Retry {
+    /// When a clock alone brings it back.
+    pub const fn time(self) -> Option<Duration> {
+        match self {
+            Self::Now => None,
+            Self::At(at) => Some(at),
+            Self::OnRelease { or_at } => or_at,
+        }
+    }
 }
 
 /// First delay between attempts.
@@ -63,7 +78,7 @@ const MOST: Duration = Duration::from_secs(60);
 impl Trouble {
     /// Waits for a freed resource.
     pub const fn waiting(reason: Reason) -> Self {
-        Self { reason, text: String::new(), attempts: 1, retry: Retry::OnRelease }
+        Self { reason, text: String::new(), attempts: 1, retry: Retry::OnRelease { or_at: None } }
     }
 
     /// After a failed write to a row; `before` is the trouble that the last attempt ended in.
@@ -78,9 +93,12 @@ impl Trouble {
             _ => None,
         };
         match capacity.filter(|_| full) {
-            Some(reason) => {
-                Self { reason, text: failure.text.clone(), attempts, retry: Retry::OnRelease }
-            }
+            Some(reason) => Self {
+                reason,
+                text: failure.text.clone(),
+                attempts,
+                retry: Retry::OnRelease { or_at: Some(now + MOST) },
+            },
             None => Self {
                 reason: Reason::HwError,
                 text: failure.text.clone(),

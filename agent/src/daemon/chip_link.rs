@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Between looks at whether the chip was reset behind a connection that stands.
-const INSPECTION: Duration = Duration::from_secs(1);
+const INSPECTION: Duration = Duration::from_millis(250);
 
 /// What the chip is to do.
 #[derive(Debug)]
@@ -161,8 +161,8 @@ impl FarEnd {
         inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = inspection.tick() => match chip.capabilities().await {
-                    Ok(now) if now.generation != generation => return "Chip was reset".to_owned(),
+                _ = inspection.tick() => match chip.generation().await {
+                    Ok(now) if now != generation => return "Chip was reset".to_owned(),
                     Ok(_) => {}
                     // A broken connection is an event of its own.
                     Err(error) => tracing::debug!("{}", chain(&error)),

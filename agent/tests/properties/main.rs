@@ -332,6 +332,7 @@ fn failures_heal() {
         }
         rig.recover()?;
         release_something(&mut rig, &mut world)?;
+        rig.outwait()?;
         if !has_room(&rig, &world) {
             return Ok(());
         }

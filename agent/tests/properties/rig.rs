@@ -27,6 +27,9 @@ use crate::world::{CHIP_ID, EXCLUDED, PORTS};
 /// More writes than any story needs; a plan that never ends is found by it.
 const ENDLESS: usize = 20_000;
 
+/// After that a row that a full chip refused is tried again although nothing was freed.
+const LAST_RESORT: Duration = Duration::from_secs(60);
+
 /// What became of a frame from the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -143,11 +146,19 @@ impl Rig {
         for _ in 0..1000 {
             self.settle()?;
             match self.reconciler.deadline() {
-                Some(deadline) => self.now = deadline.max(self.now),
-                None => return Ok(()),
+                Some(deadline) if deadline < self.now + LAST_RESORT => {
+                    self.now = deadline.max(self.now);
+                }
+                _ => return Ok(()),
             }
         }
         Err(format!("Retries never end: {:#?}", self.reconciler.differences()))
+    }
+
+    /// Waits as long as what a full table refused waits for others to free something.
+    pub(crate) fn outwait(&mut self) -> Result<(), String> {
+        self.now += LAST_RESORT;
+        self.recover()
     }
 
     /// Another agent takes over the same chip, with the log of the former one: the keys of rows that it had written.

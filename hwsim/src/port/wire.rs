@@ -33,8 +33,11 @@ const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
 const TAG: usize = 4;
 const TPID_8021Q: u16 = 0x8100;
 
-/// Room in a socket's buffers, bytes: some 5,000 small frames.
-const SOCKET_BUFFER: usize = 8 << 20;
+/// Room for received frames, bytes: some 20,000 small ones. At 100,000 frames a second that outlasts 200 ms in which a busy
+/// machine runs something else.
+const RECEIVE_BUFFER: usize = 32 << 20;
+/// Room for frames to send, bytes.
+const SEND_BUFFER: usize = 8 << 20;
 
 /// A raw packet socket bound to one netdev.
 #[derive(Debug)]
@@ -73,11 +76,11 @@ impl Wire {
             wire.set_option(option, &1_i32)?;
         }
         // The forced sizes need CAP_NET_ADMIN of the machine; in a user namespace the limits hold.
-        if setsockopt(&wire.fd, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {
-            setsockopt(&wire.fd, sockopt::RcvBuf, &SOCKET_BUFFER)?;
+        if setsockopt(&wire.fd, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            setsockopt(&wire.fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         }
-        if setsockopt(&wire.fd, sockopt::SndBufForce, &SOCKET_BUFFER).is_err() {
-            setsockopt(&wire.fd, sockopt::SndBuf, &SOCKET_BUFFER)?;
+        if setsockopt(&wire.fd, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+            setsockopt(&wire.fd, sockopt::SndBuf, &SEND_BUFFER)?;
         }
         if promiscuous {
             let member = libc::packet_mreq {

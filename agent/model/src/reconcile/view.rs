@@ -45,7 +45,7 @@ impl Standing {
         let text = Some(trouble.text.clone()).filter(|text| !text.is_empty());
         match trouble.retry {
             Retry::Now => Self { text, ..Self::with(Reason::PendingRetry) },
-            Retry::At(_) | Retry::OnRelease => Self { text, ..Self::with(trouble.reason) },
+            Retry::At(_) | Retry::OnRelease { .. } => Self { text, ..Self::with(trouble.reason) },
         }
     }
 }
