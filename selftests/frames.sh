@@ -172,7 +172,7 @@ within_50_ms() {
 	END
 	) || { fail "carrier of $2 in $1 did not become $3"; return; }
 	note "carrier of $2 $3 after $took ms"
-	[ "$took" -le 50 ] || fail "took $took ms"
+	within "$took" 50 || fail "took $took ms"
 }
 
 # Broken if the router did not notice that its cable is pulled.
@@ -191,6 +191,7 @@ wire_follows_the_port() {
 # Broken if load that the CPU must forward starved what is for the CPU itself: 100,000 packets a second for 5 s.
 transit_load_loses_no_ping() {
 	local hex line seconds
+	[ -z "${FH_UML:-}" ] || { skip "User-Mode Linux has no throughput"; return; }
 	hex=$(frames build udp4 mac=$OTHER dst_mac=$V5 src=192.0.2.77 dst=198.51.100.10 ttl=8)
 	check pings h1 192.0.2.254
 	# A chip does not wait for a processor of the machine: what else runs here must not look like its loss. Children of

@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use firsthop_model::intent::{Policy, VmacPolicy};
+use firsthop_model::intent::{Policy, VmacPolicy, VmacRule};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -65,6 +65,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct Document {
     vmac_policy: Option<VmacPolicy>,
+    /// `[[vmac]]` sections: exceptions for macvlans over a device or with a MAC prefix; the first that matches wins.
+    vmac: Option<Vec<Rule>>,
     exclude: Option<BTreeSet<String>>,
     #[serde(default, deserialize_with = "rate")]
     vrrp_rate: Option<u32>,
@@ -78,6 +80,22 @@ struct Document {
 struct Device {
     hwsim: Option<PathBuf>,
     manage: Option<bool>,
+}
+
+/// A rule that says which macvlans it is about.
+#[derive(Debug)]
+struct Rule(VmacRule);
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rule = VmacRule::deserialize(deserializer)?;
+        if rule.lower.is_none() && rule.mac.is_none() {
+            return Err(serde::de::Error::custom(
+                "a rule for all macvlans: say `lower` or `mac`, or set `vmac_policy` instead",
+            ));
+        }
+        Ok(Self(rule))
+    }
 }
 
 impl Config {
@@ -109,9 +127,12 @@ impl Config {
     }
 
     fn merge(&mut self, document: Document) {
-        let Document { vmac_policy, exclude, vrrp_rate, vrrp_burst, device } = document;
+        let Document { vmac_policy, vmac, exclude, vrrp_rate, vrrp_burst, device } = document;
         let policy = &mut self.policy;
         policy.vmac_policy = vmac_policy.unwrap_or(policy.vmac_policy);
+        if let Some(rules) = vmac {
+            policy.vmac_rules = rules.into_iter().map(|Rule(rule)| rule).collect();
+        }
         policy.vrrp_rate = vrrp_rate.unwrap_or(policy.vrrp_rate);
         policy.vrrp_burst = vrrp_burst.unwrap_or(policy.vrrp_burst);
         if let Some(exclude) = exclude {

@@ -10,13 +10,18 @@
 //! Nothing in a turn waits; dumps, the chip and the clients have tasks of their own on the same thread.
 
 mod adoption;
+mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
+mod filters;
 mod observer;
 mod options;
 mod program;
+mod record;
+mod reload;
 mod surroundings;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,20 +29,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use adoption::{Doubts, Phase};
+use bridge_fdb::BridgeFdb;
 use chip_link::{ChipLink, Order, Report};
 use desk::Desk;
+use filters::Filters;
 use firsthop_asic::{Capabilities, Class, Completion};
-use firsthop_model::intent::{ChipIdentity, Policy};
+use firsthop_model::intent::ChipIdentity;
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
 use firsthop_model::topology::Event;
 use observer::{Observer, Whole};
-use program::Target;
 pub use program::{DaemonError, main};
-use tokio::signal::unix::Signal;
+use program::{Signals, Target};
+use reload::Source;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use upkeep::Memory;
 
 use crate::api::Filter;
 use crate::api::listener::Incoming;
@@ -52,10 +60,10 @@ const REPORTS: usize = 4096;
 /// All state, and where it comes from.
 #[derive(Debug)]
 struct Daemon {
-    policy: Policy,
+    source: Source,
     target: Target,
     observe: bool,
-    /// Where the intent log lies.
+    /// Where the intent log and the record lie.
     directory: PathBuf,
     start: Instant,
 
@@ -65,7 +73,14 @@ struct Daemon {
     /// Events folded into reconcilers before this one.
     former_generation: u64,
 
+    fdb: BridgeFdb,
+    filters: Filters,
+    listed: mpsc::UnboundedReceiver<filters::Listed>,
+    memory: Memory,
+
     chip: ChipLink,
+    /// The chip is asked which MACs it learnt.
+    listening: bool,
     phase: Phase,
     doubts: Doubts,
     capabilities: Option<Capabilities>,
@@ -87,28 +102,39 @@ enum Occasion {
     Dumped(observer::Dumped),
     Told(Report),
     Asked(Incoming),
+    Listed(filters::Listed),
+    Written(bridge_fdb::Answer),
+    Reload,
     Time,
 }
 
 impl Daemon {
     fn open(
-        policy: Policy,
+        source: Source,
         target: Target,
         observe: bool,
         directory: PathBuf,
         requests: mpsc::Receiver<Incoming>,
     ) -> Result<Self, DaemonError> {
-        let nothing = Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48 };
+        let nothing =
+            Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
         let (mut observer, dumps) = Observer::open()?;
+        let (filters, listed) = Filters::open()?;
+        let policy = source.config.policy.clone();
         if target.socket.is_none() {
             observer.begin();
         }
         Ok(Self {
             observer,
             dumps,
-            reconciler: Reconciler::new(policy.clone(), ChipIdentity::default(), nothing),
+            reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
+            fdb: BridgeFdb::open(),
+            filters,
+            listed,
+            memory: Memory::default(),
             chip: ChipLink::open(target.socket.clone(), !observe),
-            policy,
+            listening: false,
+            source,
             target,
             observe,
             directory,
@@ -127,21 +153,20 @@ impl Daemon {
         })
     }
 
-    async fn run(
-        &mut self,
-        terminate: &mut Signal,
-        interrupt: &mut Signal,
-    ) -> Result<(), DaemonError> {
+    async fn run(&mut self, signals: &mut Signals) -> Result<(), DaemonError> {
         loop {
             self.turn();
             let wake = self.next_time();
             let occasion = tokio::select! {
-                _ = terminate.recv() => Occasion::Stop,
-                _ = interrupt.recv() => Occasion::Stop,
+                _ = signals.terminate.recv() => Occasion::Stop,
+                _ = signals.interrupt.recv() => Occasion::Stop,
+                _ = signals.hangup.recv() => Occasion::Reload,
                 heard = self.observer.readable() => Occasion::Heard(heard),
                 Some(dumped) = self.dumps.recv() => Occasion::Dumped(dumped),
                 report = self.chip.report() => Occasion::Told(report),
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
+                Some(listed) = self.listed.recv() => Occasion::Listed(listed),
+                answer = self.fdb.answer() => Occasion::Written(answer),
                 () = sleep_until(wake) => Occasion::Time,
             };
             match occasion {
@@ -156,6 +181,13 @@ impl Daemon {
                 Occasion::Dumped(dumped) => self.take_dump(dumped),
                 Occasion::Told(report) => self.take_reports(report)?,
                 Occasion::Asked(incoming) => self.desk.take(incoming),
+                Occasion::Listed(listed) => {
+                    if let Some(event) = self.filters.take_answer(listed) {
+                        self.fold(event);
+                    }
+                }
+                Occasion::Written(answer) => self.fdb.take_answer(answer),
+                Occasion::Reload => self.reload(),
             }
         }
     }
@@ -169,6 +201,8 @@ impl Daemon {
         self.reconciler.recompute();
         self.advance();
         self.submit();
+        self.tend_bridges(drained);
+        self.filters.ask_if_due();
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -182,7 +216,7 @@ impl Daemon {
     fn hear(&mut self) -> bool {
         let heard = self.observer.drain();
         for event in heard.events {
-            self.reconciler.fold(event);
+            self.fold(event);
         }
         self.observer.dump_if_due();
         heard.complete
@@ -191,20 +225,23 @@ impl Daemon {
     fn take_dump(&mut self, dumped: observer::Dumped) {
         let news = self.observer.take_dump(dumped);
         match news.snapshot {
-            Some((snapshot, Whole::Yes)) => self.reconciler.replace(snapshot),
+            Some((snapshot, Whole::Yes)) => self.replace(snapshot),
             // Everything in it exists, but what is not in it may exist as well.
             Some((snapshot, Whole::No)) => {
                 for link in snapshot.links {
-                    self.reconciler.fold(Event::Link(Box::new(link)));
+                    self.fold(Event::Link(Box::new(link)));
                 }
                 for address in snapshot.addresses {
-                    self.reconciler.fold(Event::Address(address));
+                    self.fold(Event::Address(address));
+                }
+                for range in snapshot.vlans {
+                    self.fold(Event::Vlans(range));
                 }
             }
             None => {}
         }
         for event in news.since {
-            self.reconciler.fold(event);
+            self.fold(event);
         }
     }
 
@@ -246,6 +283,7 @@ impl Daemon {
         };
         let now = self.start.elapsed();
         self.reconciler.complete(Ticket(ticket), &result, now);
+        self.fdb.stir();
     }
 
     /// Sends the changes whose time has come.
@@ -265,6 +303,7 @@ impl Daemon {
             }
             log.flush();
         }
+        self.fdb.flush(changes.iter().map(|(_, change)| change));
         let ticket = |ticket: Ticket| firsthop_asic::Ticket(ticket.0);
         let changes = changes.into_iter().map(|(t, change)| (ticket(t), change)).collect();
         self.chip.order(Order::Write(changes));
@@ -277,6 +316,7 @@ impl Daemon {
         let times = [
             retry.map(|at| self.start + at),
             self.observer.next_dump(),
+            self.filters.next_time(),
             self.phase.retry_at(),
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),

@@ -254,7 +254,7 @@ const fn is_logged(key: &Key) -> bool {
 }
 
 /// A file name from a chip id, which is whatever the chip says.
-fn file_name(chip_id: &str) -> String {
+pub(crate) fn file_name(chip_id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let name: String = chip_id.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
     format!("{name}.intent")

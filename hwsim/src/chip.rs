@@ -19,6 +19,7 @@ pub mod fault;
 mod fdb;
 mod fid;
 mod flood;
+mod lag;
 mod multicast;
 mod neighbour;
 pub mod personality;
@@ -79,6 +80,9 @@ pub enum Output {
 pub struct Punt {
     /// The port on which it came in.
     pub ingress_port: LocalPort,
+    /// The LAG to which that port belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress_lag: Option<u16>,
     /// VLAN id, once classified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vid: Option<u16>,
@@ -211,6 +215,7 @@ impl Chip {
             counters.rx_packets += 1;
             counters.rx_bytes += len(frame);
         }
+        self.advance(now);
         let decision = pipeline::run(&self.tables, port.0, frame, &mut Silent);
         self.apply(now, port, frame, &decision, out);
     }
@@ -226,6 +231,48 @@ impl Chip {
         } else {
             counters.tx_dropped += 1;
         }
+    }
+
+    /// Time has passed: learnt addresses that were not seen for the ageing time (SFDAT) go, and SFN says so. Frames and
+    /// accesses bring their own time; call this about once a second when there are none.
+    pub fn advance(&mut self, now: Nanos) {
+        self.tables.fdb.age(now);
+    }
+
+    /// The copies of a group membership message that software owes the bridge after the chip trapped it (IGMP and MLD
+    /// reports, which the chip does not forward): for each port of the FID but those on which the message came, the
+    /// frame with the tag that the port wants, ready for [`Chip::transmit`]. Of a LAG only one member gets one.
+    ///
+    /// Empty for anything else: see [`Chip::owes_copies`], and for packets whose FID is gone.
+    #[must_use]
+    pub fn copies_of_report(&self, punt: &Punt, frame: &[u8]) -> Vec<(LocalPort, Vec<u8>)> {
+        let (Some(fid), Some(vid)) = (punt.fid.and_then(|fid| self.tables.fids.get(fid)), punt.vid)
+        else {
+            return Vec::new();
+        };
+        let parsed = Frame::parse(frame).filter(|_| Self::owes_copies(punt.trap_id));
+        let Some(parsed) = parsed.filter(|_| !fid.flood_rsp) else { return Vec::new() };
+        pipeline::flooded(&self.tables, punt.ingress_port.0, fid, vid, frame)
+            .into_iter()
+            .map(|copy| (LocalPort(copy.port), rewrite::egress(&parsed, copy.tag, None)))
+            .collect()
+    }
+
+    /// Does software have to forward packets of this trap to the other ports, because the chip did not? True of IGMP
+    /// and MLD reports: the driver trusts that all others were flooded where they had to be (`spectrum_trap.c`, marks).
+    #[must_use]
+    pub const fn owes_copies(trap_id: u16) -> bool {
+        use traps::id;
+        matches!(
+            trap_id,
+            id::IGMP_V1_REPORT
+                | id::IGMP_V2_REPORT
+                | id::IGMP_V2_LEAVE
+                | id::IGMP_V3_REPORT
+                | id::MLD_V1_REPORT
+                | id::MLD_V1_DONE
+                | id::MLD_V2_REPORT
+        )
     }
 
     /// What `receive` would do, with every step; changes nothing, and takes no policer token.
@@ -269,9 +316,7 @@ impl Chip {
         decision: &Decision,
         out: &mut Vec<Output>,
     ) {
-        if let Some(record) = decision.learn {
-            self.tables.fdb.learn(record);
-        }
+        self.tables.fdb.learn(decision.learn, now);
         self.l2_lookups += u64::from(decision.l2_lookup);
         self.vrrp_fast_path += u64::from(decision.vrrp_fast_path);
         for reason in &decision.discards {
@@ -328,6 +373,7 @@ impl Chip {
         let settings = self.tables.group(group);
         Punt {
             ingress_port: port,
+            ingress_lag: decision.lag,
             vid: decision.vid,
             fid: decision.fid,
             rif: decision.rif,

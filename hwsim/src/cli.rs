@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{self, Ask};
 use crate::error::{Error, exit};
+use crate::port::cpu::CpuKind;
+use crate::port::netdevsim::devices;
 use crate::port::{Layout, MAX_PORTS};
 use crate::program::{self, Plan};
 use crate::protocol::path::default_socket;
@@ -65,6 +67,9 @@ enum Verb {
         #[command(subcommand)]
         verb: Fault,
     },
+    /// Waits for the end of a simulator to delete its netdevsim devices.
+    #[command(name = devices::GUARD, hide = true)]
+    Guard,
 }
 
 #[derive(Debug, Args)]
@@ -77,8 +82,8 @@ struct Run {
           value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PORTS)))]
     ports: u16,
     /// What the CPU-side netdevs are.
-    #[arg(long, value_enum, default_value_t = Cpu::Tap)]
-    cpu: Cpu,
+    #[arg(long, value_enum, default_value_t = CpuKind::Tap)]
+    cpu: CpuKind,
     /// CPU-side netdevs are PREFIX1, PREFIX2, …
     #[arg(long, default_value = "swp", value_name = "PREFIX")]
     port_prefix: String,
@@ -100,12 +105,6 @@ struct Run {
     /// Record EMAD requests and answers (pcap).
     #[arg(long, value_name = "FILE")]
     emad_pcap: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Cpu {
-    Tap,
-    Netdevsim,
 }
 
 #[derive(Debug, Args)]
@@ -200,10 +199,6 @@ fn action(text: &str) -> Result<Action, String> {
 
 impl Run {
     fn plan(self, socket: PathBuf) -> Result<Plan, Error> {
-        if self.cpu == Cpu::Netdevsim {
-            let what = "CPU ports on netdevsim are not supported yet; use --cpu tap";
-            return Err(Error::Unsupported(what.into()));
-        }
         for prefix in [&self.port_prefix, &self.wire_prefix] {
             let valid = |char: char| char.is_ascii_graphic() && !"/:%".contains(char);
             let longest = format!("{prefix}{}", self.ports);
@@ -221,6 +216,7 @@ impl Run {
         let valid = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
         let layout = Layout {
             ports: self.ports,
+            cpu: self.cpu,
             port_prefix: self.port_prefix,
             wire_prefix: self.wire_prefix,
             wires: self.wires,
@@ -270,7 +266,7 @@ impl Verb {
     fn ask(self) -> Result<Ask, Error> {
         let request = |name: &str| json!({ "request": name });
         Ok(match self {
-            Verb::Run(_) => unreachable!("handled before"),
+            Verb::Run(_) | Verb::Guard => unreachable!("handled before"),
             Verb::Dump => Ask::object(request("dump")),
             Verb::Counters => Ask::object(request("counters")),
             Verb::Resources => Ask::member(request("resources"), "resources"),
@@ -292,6 +288,9 @@ impl Verb {
 impl Cli {
     fn perform(self) -> Result<(), Error> {
         let Cli { common, verb } = self;
+        if matches!(verb, Verb::Guard) {
+            return devices::guard();
+        }
         let socket = match common.socket {
             Some(path) => path,
             None => default_socket(common.netns.as_deref())?,
@@ -377,7 +376,7 @@ mod tests {
         ] {
             assert!(matches!(plan(arguments), Err(Error::Usage(_))), "{arguments:?}");
         }
-        assert!(matches!(plan(&["--cpu", "netdevsim"]), Err(Error::Unsupported(_))));
+        assert_eq!(plan(&["--cpu", "netdevsim"]).unwrap().layout.cpu, CpuKind::Netdevsim);
         for arguments in [
             ["--ports", "0"],
             ["--ports", "1024"],

@@ -191,7 +191,7 @@ fn row(chip_id: &str, port: &Port) -> Value {
         "altname": port.altname,
         "wire": port.wire_name,
         "carrier": port.link,
-        "present": port.tap.is_some(),
+        "present": port.cpu.is_some(),
     })
 }
 

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!        the CPU side                    the chip                     the wire side
-//!  kernel ── swpN (TAP) ── Tap ──▶ Chip::transmit ──▶ Wire ── wN ══ veth ══ hN ── a host
-//!  kernel ── swpN (TAP) ◀─ Tap ◀── Chip::receive  ◀── Wire ── wN ══ veth ══ hN ── a host
-//!                  └────────── carrier::Coupler: carriers, link state ─────────┘
+//!  kernel ── swpN ── CpuSide ──▶ Chip::transmit ──▶ Wire ── wN ══ veth ══ hN ── a host
+//!  kernel ── swpN ◀─ CpuSide ◀── Chip::receive  ◀── Wire ── wN ══ veth ══ hN ── a host
+//!               └───────── carrier::Coupler: carriers, link state ─────────┘
 //! ```
 //! [`create`] makes all of them, starts the thread that couples their carriers, and hands the ends
-//! that carry frames to the loop. Nothing survives the process, in whatever way it ends.
+//! that carry frames to the loop. Nothing survives the process, in whatever way it ends (for netdevsim see
+//! [`netdevsim::devices`]).
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -23,17 +24,22 @@ use crate::chip::LocalPort;
 use crate::error::Error;
 
 pub mod carrier;
+pub mod cpu;
 pub mod cpu_queue;
 pub mod ethtool;
 mod hidden;
 mod ifreq;
+mod isolation;
+pub mod netdevsim;
 pub mod rtnl;
 pub mod tap;
 pub mod vnet;
 pub mod wire;
 
 use carrier::{Change, Coupler, Line, Space};
+use cpu::{Carrier, CpuKind, CpuSide};
 use ethtool::Ethtool;
+use netdevsim::devices::Devices;
 use rtnl::{LinkEvents, Request, Rtnl};
 use tap::Tap;
 use wire::Wire;
@@ -55,6 +61,8 @@ const TXQLEN: u32 = 4096;
 pub struct Layout {
     /// Number of ports, 1 to [`MAX_PORTS`].
     pub ports: u16,
+    /// What the CPU side is made of.
+    pub cpu: CpuKind,
     /// What stands before N in the name of the CPU side.
     pub port_prefix: String,
     /// What stands before N in the name of the wire side.
@@ -74,6 +82,11 @@ impl Layout {
         let sum = u64::from_be_bytes([0, 0, a, b, c, d, e, f]) + u64::from(port);
         let [_, _, mac @ ..] = sum.to_be_bytes();
         mac
+    }
+
+    /// The name of a port's CPU side.
+    pub fn port_name(&self, port: u16) -> String {
+        format!("{}{port}", self.port_prefix)
     }
 
     /// The alternative name by which the agent knows a port.
@@ -98,7 +111,7 @@ pub struct Port {
     /// The wire side's name when it was made.
     pub wire_name: String,
     /// The CPU side; `None` once somebody deleted it.
-    pub tap: Option<Tap>,
+    pub cpu: Option<CpuSide>,
     /// The wire; `None` once somebody deleted it.
     pub wire: Option<Wire>,
     /// The link state that the chip was told.
@@ -155,6 +168,9 @@ impl Drop for Ports {
 /// [`Error::Kernel`] or [`Error::Namespace`] with the step that failed; nothing is left behind.
 pub fn create(layout: &Layout) -> Result<Ports, Error> {
     let refused = |what: String| move |source| Error::Kernel { what, source };
+    if layout.cpu == CpuKind::Netdevsim {
+        netdevsim::devices::check()?;
+    }
     let mut caller = Rtnl::open().map_err(refused("open rtnetlink".into()))?;
     let caller_events = LinkEvents::subscribe().map_err(refused("open rtnetlink".into()))?;
     let ethtool = Ethtool::open().map_err(refused("open a socket".into()))?;
@@ -179,13 +195,14 @@ pub fn create(layout: &Layout) -> Result<Ports, Error> {
         .map(|(ifindex, wire)| (Space::Caller, ifindex, wire))
         .chain(made.wires.into_iter().map(|(ifindex, wire)| (Space::Hidden, ifindex, wire)));
 
+    let (cpu_sides, devices) =
+        cpu_sides(&mut caller, here.as_fd(), made.namespace.as_fd(), layout)?;
     let mut ports = Vec::new();
     let mut lines = Vec::new();
-    for (port, (space, wire_index, wire)) in (1..=layout.ports).zip(wires) {
-        let (tap, ifindex) = cpu_side(&mut caller, layout, port)?;
-        let ifname = format!("{}{port}", layout.port_prefix);
-        let again = tap.try_clone().map_err(refused(format!("duplicate {ifname}")))?;
-        lines.push(Line::new(port, again, ifname.clone(), ifindex, (space, wire_index)));
+    for ((port, cpu_side), (space, wire_index, wire)) in (1..).zip(cpu_sides).zip(wires) {
+        let (cpu, carrier, ifindex) = cpu_side;
+        let ifname = layout.port_name(port);
+        lines.push(Line::new(port, carrier, ifname.clone(), ifindex, (space, wire_index)));
         let at = usize::from(port) - 1;
         ports.push(Port {
             local: LocalPort(port),
@@ -198,7 +215,7 @@ pub fn create(layout: &Layout) -> Result<Ports, Error> {
                 .get(at)
                 .cloned()
                 .unwrap_or_else(|| format!("{}{port}", layout.wire_prefix)),
-            tap: Some(tap),
+            cpu: Some(cpu),
             wire: Some(wire),
             link: false,
         });
@@ -218,6 +235,8 @@ pub fn create(layout: &Layout) -> Result<Ports, Error> {
         caller_events,
         ethtool,
         lines,
+        isolation: isolation::Isolation::default(),
+        devices,
         changes: sender,
         wake: Arc::clone(&wake),
         stop: Arc::clone(&stop),
@@ -242,9 +261,37 @@ fn existing_wire(caller: &mut Rtnl, ethtool: &Ethtool, name: &str) -> Result<(u3
     Ok((link.ifindex, wire))
 }
 
+/// Makes every `swpN`: for each the end that carries frames, what sets its carrier, and its index.
+#[expect(clippy::type_complexity, reason = "used once, named at once")]
+fn cpu_sides(
+    caller: &mut Rtnl,
+    here: BorrowedFd<'_>,
+    hidden: BorrowedFd<'_>,
+    layout: &Layout,
+) -> Result<(Vec<(CpuSide, Carrier, u32)>, Option<Devices>), Error> {
+    if layout.cpu == CpuKind::Netdevsim {
+        let made = netdevsim::create(caller, here, hidden, layout)?;
+        let sides = made
+            .ports
+            .into_iter()
+            .map(|(ifindex, peer, wire)| (CpuSide::Peer(wire), Carrier::Peer(peer), ifindex));
+        return Ok((sides.collect(), Some(made.devices)));
+    }
+    let mut sides = Vec::new();
+    for port in 1..=layout.ports {
+        let (tap, ifindex) = tap_port(caller, layout, port)?;
+        let again = tap.try_clone().map_err(|source| Error::Kernel {
+            what: format!("duplicate {}", layout.port_name(port)),
+            source,
+        })?;
+        sides.push((CpuSide::Tap(tap), Carrier::Tap(again), ifindex));
+    }
+    Ok((sides, None))
+}
+
 /// Makes `swpN` with its address and alternative name.
-fn cpu_side(caller: &mut Rtnl, layout: &Layout, port: u16) -> Result<(Tap, u32), Error> {
-    let ifname = format!("{}{port}", layout.port_prefix);
+fn tap_port(caller: &mut Rtnl, layout: &Layout, port: u16) -> Result<(Tap, u32), Error> {
+    let ifname = layout.port_name(port);
     let mut make = || {
         let tap = patient(&ifname, || Tap::create(&ifname))?;
         let link = caller
@@ -292,6 +339,7 @@ mod tests {
     fn addresses_count_up_from_the_base() {
         let layout = Layout {
             ports: 1,
+            cpu: CpuKind::Tap,
             port_prefix: "swp".into(),
             wire_prefix: "h".into(),
             wires: Vec::new(),

@@ -20,6 +20,7 @@ use crate::record::pcapng::PcapNg;
 use crate::server::Server;
 
 mod recordings;
+mod reports;
 mod source;
 mod switch;
 

@@ -4,6 +4,7 @@
 #   install.sh build         a C linker for Rust; says what to do when Rust itself is missing
 #   install.sh test          ... and what the network namespace scripts use
 #   install.sh demo          ... and keepalived, if it can be had; the demo has a fallback without it
+#   install.sh uml           what compiles a kernel, without Rust
 #
 # As root on a Debian-like machine it uses apt-get; otherwise it names what is missing and exits 1
 # (keepalived alone is never a reason to fail).
@@ -20,14 +21,15 @@ want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
 
 case "${1:-test}" in
 build) ;;
+uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
 test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
 demo) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
-*) say "unknown set '$1': build, test or demo"; exit 1 ;;
+*) say "unknown set '$1': build, test, demo or uml"; exit 1 ;;
 esac
 need gcc gcc
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 
-if ! command -v cargo >/dev/null 2>&1; then
+if [ "${1:-test}" != uml ] && ! command -v cargo >/dev/null 2>&1; then
 	if [ -x "$HOME/.cargo/bin/cargo" ]; then
 		say "cargo is in ~/.cargo/bin, which is not on PATH: add it (. ~/.cargo/env)"
 	else

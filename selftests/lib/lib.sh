@@ -6,7 +6,7 @@
 #
 #   the script's world           netns r1                              netns h1
 #                                firsthopd ─ hwsim ═ chip ═ h1 ──────▶ h1   192.0.2.10
-#                                             swp1 swp2 …
+#                                             swp1 swp2 …         (FH_CPU: tap or netdevsim)
 #
 # A test is a function named in ALL_TESTS; `check`, `check_fails`, `eventually` and `fail` inside it decide.
 
@@ -15,6 +15,8 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$LIB/../.." && pwd)
 BIN=${FH_BIN:-${CARGO_TARGET_DIR:-$ROOT/target}/release}
+# What the ports of simulated switches are: tap, or netdevsim where the kernel has it.
+FH_CPU=${FH_CPU:-tap}
 HWSIM=$BIN/hwsim FIRSTHOPD=$BIN/firsthopd FIRSTHOP=$BIN/firsthop
 
 # ---------------------------------------------------------------------------------------------------------- isolation
@@ -41,6 +43,9 @@ if [ -z "${FH_ISOLATED:-}" ]; then
 		# The redirection alone, in a shell of its own: a special builtin's failure would end this one.
 		(: <>/dev/net/tun) 2>/dev/null || unable "needs root, or access to /dev/net/tun"
 	fi
+	if [ "$FH_CPU" = netdevsim ] && ! { [ "$(id -u)" = 0 ] && [ -w /sys/bus/netdevsim/new_device ]; }; then
+		unable "needs root, and netdevsim in the kernel (selftests/uml has one)"
+	fi
 	for program in "$HWSIM" "$FIRSTHOPD" "$FIRSTHOP"; do
 		[ -x "$program" ] || unable "$program is not built (cargo build --release)"
 	done
@@ -57,6 +62,14 @@ export XDG_RUNTIME_DIR=/run
 RUN=/run/selftest
 mkdir -p "$RUN"
 
+# netdevsim devices belong to the kernel, not to a process: they go when their simulator ends, not when it is killed.
+stop_switches() {
+	local name
+	for name in "${!PID[@]}"; do
+		[[ $name != hwsim-* ]] || stop "$name"
+	done
+}
+[ "$FH_CPU" != netdevsim ] || trap stop_switches EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
@@ -71,6 +84,14 @@ now_ms() {
 	local up rest
 	read -r up rest </proc/uptime
 	echo $((${up/./} * 10))
+}
+
+# within MS LIMIT: a measured time against its limit. In User-Mode Linux, where a system call takes 75 µs, ten times as much is
+# allowed: it says what works there, not how fast.
+within() {
+	local factor=1
+	[ -z "${FH_UML:-}" ] || factor=10
+	[ "$1" -le $(($2 * factor)) ]
 }
 
 # pause SECONDS: between two looks at a condition; never alone.
@@ -165,7 +186,7 @@ switch() {
 	local ns=$1
 	shift
 	namespace "$ns" && router_sysctls "$ns"
-	start "hwsim-$ns" "$ns" "$HWSIM" run --ports "${PORTS:-4}" "$@"
+	start "hwsim-$ns" "$ns" "$HWSIM" run --cpu "$FH_CPU" --ports "${PORTS:-4}" "$@"
 	eventually 10000 grep -qx ready "$RUN/hwsim-$ns.log" || give_up "hwsim in $ns is not ready" "hwsim-$ns"
 }
 

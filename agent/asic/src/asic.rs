@@ -11,13 +11,14 @@
 //! * A change that completed with `Ok` is in the chip. One that failed with another class than
 //!   [`Class::Unknown`](crate::Class::Unknown) is not, and the row is as it was.
 //! * A removal of what is absent is a success.
+//! * A question for notices is no change: it is not counted in [`Asic::in_flight`].
 //! * Every failure is a completion; no method panics on what a chip answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_model::chip::{Change, Key, Tables};
 
-use crate::{AsicError, Capabilities};
+use crate::{AsicError, Capabilities, Notices};
 
 /// The caller's number of a change; the caller keeps it unique among those in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +38,8 @@ pub struct Completion {
 pub enum Event {
     /// A change ended.
     Completed(Completion),
+    /// The answer to [`Asic::ask_notices`]. After an error notices may be lost, as with [`Notices::lost`].
+    Noticed(Result<Notices, AsicError>),
     /// The chip can't be reached any more. Every change got its completion before; later ones fail with
     /// [`Class::Gone`](crate::Class::Gone). Connecting again is the owner's decision, with a new back end.
     Disconnected(AsicError),
@@ -81,13 +84,22 @@ pub const fn readability(key: &Key) -> Readability {
         | Key::EgressVid(..)
         | Key::PortPvid(_)
         | Key::PortStp(..)
-        | Key::PortVidFid(..) => Readability::ByKey,
+        | Key::PortVidFid(..)
+        | Key::VidFid(_)
+        | Key::AgeingTime
+        | Key::FloodTable(..)
+        | Key::FloodPort(..) => Readability::ByKey,
         Key::LpmTree(_)
         | Key::LpmTreeShape(_)
         | Key::VrTree(..)
         | Key::MulticastDefault(..)
         | Key::PortVlan(..)
-        | Key::PortLearning(..) => Readability::Unreadable,
+        | Key::PortLearning(..)
+        | Key::Learnt(..)
+        | Key::Lag(_)
+        | Key::LagPort(..)
+        | Key::LagCollector(_)
+        | Key::LagCollecting(_) => Readability::Unreadable,
     }
 }
 
@@ -97,6 +109,11 @@ pub trait Asic {
     /// Takes a change; its outcome comes out of [`Asic::next`]. Never blocks; the caller bounds what it submits by
     /// [`Asic::in_flight`].
     fn submit(&mut self, ticket: Ticket, change: Change);
+
+    /// Asks which MACs the chip learnt or forgot since it was last asked; [`Asic::next`] has the answer, as one
+    /// [`Event::Noticed`]. Never blocks, and gives way to every change that can be sent. One question at a time: while
+    /// one is under way, and when the chip can't be reached any more, another one is ignored.
+    fn ask_notices(&mut self);
 
     /// Changes that were submitted and have not been reported.
     fn in_flight(&self) -> usize;

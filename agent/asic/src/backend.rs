@@ -25,6 +25,14 @@ impl Asic for Backend {
         }
     }
 
+    fn ask_notices(&mut self) {
+        match self {
+            Self::Spectrum(chip) => chip.ask_notices(),
+            Self::DryRun(chip) => chip.ask_notices(),
+            Self::Faulty(chip) => chip.ask_notices(),
+        }
+    }
+
     fn in_flight(&self) -> usize {
         match self {
             Self::Spectrum(chip) => chip.in_flight(),

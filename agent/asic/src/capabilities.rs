@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::AsicError;
 use crate::spectrum::Members;
+use crate::spectrum::registers::Dialect;
 
 /// What a chip is and how large its tables are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +39,12 @@ pub struct Capabilities {
     pub fdb: Option<u32>,
     /// FIDs; none: not known.
     pub fids: Option<u16>,
+    /// LAGs, numbered from 0; none: not known.
+    pub lags: Option<u16>,
+    /// Ports of one LAG, at least 1.
+    pub lag_members: u16,
+    /// A VLAN's router interface names its egress FID; else the chip takes that of the VLAN, as Spectrum-1 does.
+    pub vlan_rif_has_efid: bool,
     /// Policers, numbered from 0; none: not known.
     pub policers: Option<u16>,
     /// What the chip did not say, so that there is an assumption or nothing in its place.
@@ -59,7 +66,20 @@ const PREFIX_BITS: u8 = 38;
 /// Bits of a MAC profile on Spectrum-2 and later (`mlxsw_sp2_mac_mask`).
 const PREFIX_BITS_SPECTRUM2: u8 = 36;
 
+/// Ports of one LAG where the chip does not say it: those of Spectrum-2, the most known. Places that a chip does not have
+/// are refused, and others tried.
+const LAG_MEMBERS: u16 = 32;
+
 impl Capabilities {
+    /// How changes are said to this chip.
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect {
+            ports: self.ports.iter().map(|port| port.local_port.0).max().unwrap_or(0),
+            vlan_rif_has_efid: self.vlan_rif_has_efid,
+            lag_members: self.lag_members,
+        }
+    }
+
     /// What the answers to the control requests `hello`, `resources` and `ports` say.
     ///
     /// # Errors
@@ -82,8 +102,9 @@ impl Capabilities {
             }
             found
         };
-        let (fdb, fids, policers) =
-            (optional("fdb"), optional("fids"), optional("global_policers"));
+        let (fdb, fids, lags) = (optional("fdb"), optional("fids"), optional("lags"));
+        let policers = optional("global_policers");
+        let lag_members = optional("lag_members");
 
         let text = |name| hello.get(name).and_then(Value::as_str).map(str::to_owned);
         let personality = text("personality").unwrap_or_else(|| {
@@ -97,6 +118,15 @@ impl Capabilities {
             match personality.as_str() {
                 "spectrum2" | "spectrum3" | "spectrum4" => PREFIX_BITS_SPECTRUM2,
                 _ => PREFIX_BITS,
+            }
+        });
+        let efid = hello.get("vlan_rif_has_efid").and_then(Value::as_bool);
+        let vlan_rif_has_efid = efid.unwrap_or_else(|| match personality.as_str() {
+            "spectrum1" => false,
+            "spectrum2" | "spectrum3" | "spectrum4" => true,
+            _ => {
+                assumed.push("vlan_rif_has_efid");
+                true
             }
         });
         Ok(Self {
@@ -113,6 +143,9 @@ impl Capabilities {
             mac_profile_prefix_bits,
             fdb: fdb.map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
             fids: fids.map(clamp),
+            lags: lags.map(clamp),
+            lag_members: lag_members.map_or(LAG_MEMBERS, |members| clamp(members).max(1)),
+            vlan_rif_has_efid,
             policers: policers.map(clamp),
             assumed,
         })
@@ -163,7 +196,8 @@ mod tests {
         members(json!({"resources": {
             "rifs": {"size": 1000, "occ": 1}, "virtual_routers": {"size": 256, "occ": 1},
             "rif_mac_profiles": {"size": 4, "occ": 0}, "fdb": {"size": 102_400, "occ": 0},
-            "fids": {"size": 15360, "occ": 0}, "global_policers": {"size": 1000, "occ": 0},
+            "fids": {"size": 15360, "occ": 0}, "lags": {"size": 128, "occ": 0},
+            "lag_members": {"size": 16, "occ": 0}, "global_policers": {"size": 1000, "occ": 0},
         }}))
     }
 
@@ -193,10 +227,38 @@ mod tests {
             mac_profile_prefix_bits: 36,
             fdb: Some(102_400),
             fids: Some(15360),
+            lags: Some(128),
+            lag_members: 16,
+            vlan_rif_has_efid: true,
             policers: Some(1000),
             assumed: vec!["mac_profile_prefix_bits"],
         };
         assert_eq!(found, expected);
+        let dialect = Dialect { ports: 2, vlan_rif_has_efid: true, lag_members: 16 };
+        assert_eq!(found.dialect(), dialect);
+    }
+
+    // Broken if a VLAN's router interface were written to Spectrum-1 with an egress FID, which it refuses, or to later chips
+    // without one, or if a chip were not believed what it says itself.
+    #[test]
+    fn egress_fid_is_named_where_the_chip_wants_it() {
+        for (personality, said, wanted) in [
+            ("spectrum1", None, false),
+            ("spectrum2", None, true),
+            ("tiny", None, true),
+            ("spectrum1", Some(true), true),
+            ("tiny", Some(false), false),
+        ] {
+            let mut hello = hello();
+            hello.insert("personality".to_owned(), personality.into());
+            if let Some(said) = said {
+                hello.insert("vlan_rif_has_efid".to_owned(), said.into());
+            }
+            let found = Capabilities::from_answers(&hello, &resources(), &port_rows()).unwrap();
+            assert_eq!(found.vlan_rif_has_efid, wanted, "{personality} {said:?}");
+            let assumed = found.assumed.contains(&"vlan_rif_has_efid");
+            assert_eq!(assumed, personality == "tiny" && said.is_none());
+        }
     }
 
     // Broken if a chip without, say, MAC profiles were programmed by guesswork, or one without a policer count refused.
@@ -222,14 +284,24 @@ mod tests {
             assert_eq!(found, Err(error(name, request)));
         }
         let mut few = resources();
-        for name in ["fdb", "fids", "global_policers"] {
+        for name in ["fdb", "fids", "lags", "global_policers", "lag_members"] {
             few["resources"].as_object_mut().unwrap().remove(name);
         }
         let mut hello = hello();
         hello.remove("personality");
         let found = Capabilities::from_answers(&hello, &few, &port_rows()).unwrap();
-        let assumed = ["fdb", "fids", "global_policers", "personality", "mac_profile_prefix_bits"];
+        let assumed = [
+            "fdb",
+            "fids",
+            "lags",
+            "global_policers",
+            "lag_members",
+            "personality",
+            "mac_profile_prefix_bits",
+            "vlan_rif_has_efid",
+        ];
         assert_eq!(found.assumed, assumed);
         assert_eq!((found.policers, found.mac_profile_prefix_bits), (None, 38));
+        assert_eq!((found.lags, found.lag_members), (None, 32));
     }
 }

@@ -8,7 +8,7 @@ use std::future::pending;
 
 use firsthop_model::chip::{Change, Key, Tables};
 
-use crate::{Asic, AsicError, Capabilities, Completion, Event, ReadBack, Ticket};
+use crate::{Asic, AsicError, Capabilities, Completion, Event, Notices, ReadBack, Ticket};
 
 /// A chip that takes everything and has no limits.
 #[derive(Debug, Clone)]
@@ -17,12 +17,20 @@ pub struct DryRun {
     tables: Tables,
     writes: u64,
     completed: VecDeque<Ticket>,
+    /// Somebody asked what was learnt.
+    asked: bool,
 }
 
 impl DryRun {
     /// An empty one that says it can do this. It does not hold anybody to it.
     pub const fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities, tables: Tables::new(), writes: 0, completed: VecDeque::new() }
+        Self {
+            capabilities,
+            tables: Tables::new(),
+            writes: 0,
+            completed: VecDeque::new(),
+            asked: false,
+        }
     }
 
     /// What a chip would hold now.
@@ -50,6 +58,11 @@ impl Asic for DryRun {
         self.completed.push_back(ticket);
     }
 
+    /// It learns nothing.
+    fn ask_notices(&mut self) {
+        self.asked = true;
+    }
+
     fn in_flight(&self) -> usize {
         self.completed.len()
     }
@@ -57,6 +70,7 @@ impl Asic for DryRun {
     async fn next(&mut self) -> Event {
         match self.completed.pop_front() {
             Some(ticket) => Event::Completed(Completion { ticket, result: Ok(()) }),
+            None if std::mem::take(&mut self.asked) => Event::Noticed(Ok(Notices::default())),
             None => pending().await,
         }
     }
@@ -109,6 +123,9 @@ mod tests {
         assert_eq!((chip.in_flight(), chip.writes()), (0, 4));
         let rows = Tables::from([(to.key(), to)]);
         assert_eq!(chip.tables(), &rows);
+        // It learns nothing, but answers.
+        chip.ask_notices();
+        assert_eq!(chip.next().await, Event::Noticed(Ok(Notices::default())));
         assert_eq!(chip.read_back(&[]).await.unwrap().tables, rows);
         assert_eq!(chip.read(&[fid.key()]).await.unwrap(), ReadBack::default());
     }

@@ -34,6 +34,8 @@ pub enum Subject {
     Read(Key),
     /// To read the list of router MACs.
     Dump,
+    /// To take what the chip learnt and forgot.
+    Notices,
 }
 
 /// One register access.
@@ -275,6 +277,7 @@ impl fmt::Display for Subject {
             Self::Write(Change::Remove(entry)) => write!(f, "remove {:?}", entry.key()),
             Self::Read(key) => write!(f, "read {key:?}"),
             Self::Dump => f.write_str("dump"),
+            Self::Notices => f.write_str("what was learnt"),
         }
     }
 }

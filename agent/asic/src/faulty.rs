@@ -150,6 +150,13 @@ impl<B: Asic> Asic for Faulty<B> {
         }
     }
 
+    /// Questions don't fail by plan.
+    fn ask_notices(&mut self) {
+        if self.connection == Connection::Up {
+            self.inner.ask_notices();
+        }
+    }
+
     fn in_flight(&self) -> usize {
         self.failures.len() + self.under_way.len()
     }
@@ -172,6 +179,7 @@ impl<B: Asic> Asic for Faulty<B> {
                 let result = planned.map_or(result, Err);
                 Event::Completed(Completion { ticket, result })
             }
+            Event::Noticed(notices) => Event::Noticed(notices),
             Event::Disconnected(error) => {
                 self.connection = Connection::Down;
                 Event::Disconnected(error)
@@ -270,6 +278,22 @@ mod tests {
         let mut chip = Faulty::new(DryRun::new(Capabilities::default()), plan);
         let (outcome, _) = run(&mut chip, 10).await;
         assert_eq!(outcome.values().filter(|class| class.is_some()).count(), 2);
+    }
+
+    // Broken if a wrapped chip could not tell what it learnt, or told it after its connection broke.
+    #[tokio::test(flavor = "current_thread")]
+    async fn notices_pass() {
+        let mut chip =
+            Faulty::new(DryRun::new(Capabilities::default()), plan(Pick::Nth(1), Class::Gone));
+        chip.ask_notices();
+        assert_eq!(chip.next().await, Event::Noticed(Ok(crate::Notices::default())));
+        run(&mut chip, 1).await;
+        chip.ask_notices();
+        tokio::select! {
+            biased;
+            event = chip.next() => panic!("{event:?}"),
+            () = tokio::task::yield_now() => {}
+        }
     }
 
     // Broken if a lost chip left tickets without an outcome, or kept taking writes.

@@ -1,7 +1,7 @@
 //! How is an operation said to a switch chip?
 //!
 //! In: [`Change`](firsthop_model::chip::Change)s, each with a [`Ticket`]. Out: one [`Completion`] a ticket, and on
-//! request what the chip holds. Ports and indices only: nothing here knows a netdev.
+//! request what the chip holds and what it learnt. Ports and indices only: nothing here knows a netdev.
 //!
 //! ```text
 //!            submit(ticket, change)          ┌ Spectrum ── EMAD frames ──▶ the chip's socket
@@ -18,6 +18,7 @@ mod dry_run;
 mod error;
 mod faulty;
 mod lock;
+mod notices;
 pub mod spectrum;
 
 pub use asic::{Asic, Completion, Event, ReadBack, Readability, Ticket, readability};
@@ -27,3 +28,4 @@ pub use dry_run::DryRun;
 pub use error::{AsicError, Class, Subject, Transaction};
 pub use faulty::{Faulty, Pick, Plan};
 pub use lock::ChipLock;
+pub use notices::{Notice, Noticed, Notices};

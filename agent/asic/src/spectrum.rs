@@ -227,6 +227,12 @@ impl Asic for Spectrum {
         }
     }
 
+    fn ask_notices(&mut self) {
+        if matches!(self.connection, Connection::Up) {
+            self.session.ask_notices();
+        }
+    }
+
     fn in_flight(&self) -> usize {
         self.session.in_flight()
     }
@@ -235,6 +241,9 @@ impl Asic for Spectrum {
         loop {
             if let Some(completion) = self.session.poll() {
                 return Event::Completed(completion);
+            }
+            if let Some(answer) = self.session.poll_notices() {
+                return Event::Noticed(answer);
             }
             // Of a reading that was abandoned.
             while self.session.poll_answer().is_some() {}
@@ -256,6 +265,7 @@ impl Asic for Spectrum {
         let resources = self.ask("resources").await?;
         let ports = self.ask("ports").await?;
         self.capabilities = Capabilities::from_answers(&hello, &resources, &ports)?;
+        self.session.speak(self.capabilities.dialect());
         Ok(self.capabilities.clone())
     }
 

@@ -4,9 +4,12 @@
 //! Chip indices (RIF, FID, virtual router, MAC profile) appear here for the first time: kernel keys end in `intent`.
 //!
 //! ```text
-//!              {port, VID} ──PortVidFid──▶ FID ──Fid/FidRif──▶ RIF ──Rif──▶ virtual router ──Route──▶ CPU
-//!                                           │                   │
-//!                                     RouterMac (FID, MAC)    VRRP fast-path ids
+//!       {port, VID} ──PortVidFid──┐
+//!               VID ──VidFid──────┴▶ FID ──Fid/FidRif──▶ RIF ──Rif──▶ virtual router ──Route──▶ CPU
+//!                                     │ │                 │
+//!           FloodPort: to which ports ┘ └ RouterMac      VRRP fast-path ids
+//!
+//!     port ──LagPort, LagCollector──▶ LAG
 //!
 //!     packet class ──Trap──▶ TrapGroup ──▶ Policer
 //! ```
@@ -18,8 +21,11 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use index::{Fid, MacProfile, PolicerId, RifIndex, TrapGroupId, TrapId, Vid, VrId};
+pub use index::{
+    Fid, FidFamily, LagId, MacProfile, PolicerId, RifIndex, TrapGroupId, TrapId, Vid, VrId,
+};
 
+use crate::topology::StpState;
 use crate::types::Family;
 use crate::{LocalPort, Mac, Vrid};
 
@@ -65,6 +71,24 @@ pub enum Key {
     PortStp(LocalPort, Vid),
     /// The FID and router interface of a {port, VID} (SVFA).
     PortVidFid(LocalPort, Vid),
+    /// The FID and router interface of a VID on every port that has no mapping of its own (SVFA).
+    VidFid(Vid),
+    /// How long a learnt MAC lives without being seen (SFDAT).
+    AgeingTime,
+    /// Where the flood vectors of a kind of frame are (SFGC).
+    FloodTable(Bridging, FloodTraffic),
+    /// A destination in a flood vector of a FID (SMID2).
+    FloodPort(Fid, FloodClass, FloodTo),
+    /// The MACs learnt in a FID behind a port or LAG (SFDF).
+    Learnt(Fid, PortOrLag),
+    /// A link aggregation group (SLDR).
+    Lag(LagId),
+    /// A port to which a LAG distributes frames (SLDR).
+    LagPort(LagId, LocalPort),
+    /// The LAG from which a port collects frames (SLCOR, add port).
+    LagCollector(LocalPort),
+    /// The collector of a port is on (SLCOR, enable).
+    LagCollecting(LocalPort),
 }
 
 /// One row with its content. The key is part of the entry, so that a key can't be paired with another row's content.
@@ -140,7 +164,7 @@ pub enum Entry {
         /// What to do.
         action: RouteAction,
     },
-    /// See [`Key::Fid`]: the FID of a router sub-port, whose broadcast and multicast go to the router.
+    /// See [`Key::Fid`]. Its number says what it is: [`Fid::family`].
     Fid {
         /// Index
         fid: Fid,
@@ -201,8 +225,8 @@ pub enum Entry {
         port: LocalPort,
         /// VID
         vid: Vid,
-        /// Forwarding; else discarding.
-        forwarding: bool,
+        /// State
+        state: StpState,
     },
     /// See [`Key::PortVidFid`].
     PortVidFid {
@@ -215,6 +239,158 @@ pub enum Entry {
         /// Router interface that routed packets enter.
         rif: Option<RifIndex>,
     },
+    /// See [`Key::VidFid`].
+    VidFid {
+        /// VID
+        vid: Vid,
+        /// Bridging domain
+        fid: Fid,
+        /// Router interface that routed packets enter.
+        rif: Option<RifIndex>,
+    },
+    /// See [`Key::AgeingTime`].
+    AgeingTime {
+        /// Seconds, 10..=1000000; see SFDAT.
+        seconds: u32,
+    },
+    /// See [`Key::FloodTable`].
+    FloodTable {
+        /// Of FIDs of this family.
+        bridging: Bridging,
+        /// Kind of frame
+        traffic: FloodTraffic,
+    },
+    /// See [`Key::FloodPort`].
+    FloodPort {
+        /// Bridging domain
+        fid: Fid,
+        /// Which of its vectors
+        class: FloodClass,
+        /// Who gets a copy.
+        to: FloodTo,
+    },
+    /// See [`Key::Learnt`]: both writing and removing this row flushes them.
+    Learnt {
+        /// Bridging domain
+        fid: Fid,
+        /// Behind what
+        at: PortOrLag,
+    },
+    /// See [`Key::Lag`].
+    Lag {
+        /// Index
+        lag: LagId,
+    },
+    /// See [`Key::LagPort`].
+    LagPort {
+        /// LAG
+        lag: LagId,
+        /// Member
+        port: LocalPort,
+    },
+    /// See [`Key::LagCollector`].
+    LagCollector {
+        /// Member
+        port: LocalPort,
+        /// LAG
+        lag: LagId,
+    },
+    /// See [`Key::LagCollecting`].
+    LagCollecting {
+        /// Member
+        port: LocalPort,
+        /// LAG
+        lag: LagId,
+    },
+}
+
+/// A family of bridging FIDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bridging {
+    /// VLANs of the VLAN-aware bridge.
+    Dot1q,
+    /// VLAN-unaware bridges.
+    Dot1d,
+}
+
+/// A kind of frame that is flooded (SFGC.type).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FloodTraffic {
+    /// Unicast to a MAC that nobody has been seen with.
+    UnknownUnicast,
+    /// Broadcast
+    Broadcast,
+    /// 224.0.0.0/24
+    Ipv4LinkLocal,
+    /// ff02::1
+    Ipv6AllHosts,
+    /// Other IPv4 multicast without a group entry
+    Ipv4Multicast,
+    /// Other IPv6 multicast without a group entry
+    Ipv6Multicast,
+    /// Multicast that is not IP
+    NonIpMulticast,
+}
+
+impl FloodTraffic {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::UnknownUnicast,
+        Self::Broadcast,
+        Self::Ipv4LinkLocal,
+        Self::Ipv6AllHosts,
+        Self::Ipv4Multicast,
+        Self::Ipv6Multicast,
+        Self::NonIpMulticast,
+    ];
+
+    /// Which vector of a FID serves it.
+    pub const fn class(self) -> FloodClass {
+        match self {
+            Self::UnknownUnicast => FloodClass::Unicast,
+            Self::Broadcast => FloodClass::Broadcast,
+            _ => FloodClass::Multicast,
+        }
+    }
+}
+
+/// One of a FID's flood vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FloodClass {
+    /// Unknown unicast: never to the router.
+    Unicast,
+    /// Multicast
+    Multicast,
+    /// Broadcast
+    Broadcast,
+}
+
+impl FloodClass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unicast, Self::Multicast, Self::Broadcast];
+}
+
+/// A destination of flooding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FloodTo {
+    /// A port; of a LAG's members all are in the vector, and the chip's hash picks one.
+    Port(LocalPort),
+    /// The router.
+    Router,
+}
+
+/// Where frames come from or go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortOrLag {
+    /// A port
+    Port(LocalPort),
+    /// A LAG
+    Lag(LagId),
 }
 
 /// A router interface of the chip.
@@ -244,13 +420,34 @@ pub struct Rif {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RifKind {
-    /// A port, or a VLAN of a port (SP_IF).
+    /// A port or LAG, or a VLAN of one (SP_IF).
     Subport {
-        /// Front-panel port
-        port: LocalPort,
+        /// Port or LAG
+        at: PortOrLag,
         /// The router FID of the interface.
         fid: Fid,
     },
+    /// A VLAN of the VLAN-aware bridge (VLAN_IF).
+    Vlan {
+        /// VID
+        vid: Vid,
+        /// The 802.1Q FID of the VLAN.
+        fid: Fid,
+    },
+    /// A VLAN-unaware bridge (FID_IF).
+    Fid {
+        /// The 802.1D FID of the bridge.
+        fid: Fid,
+    },
+}
+
+impl RifKind {
+    /// The FID in which the router interface's MACs are.
+    pub const fn fid(self) -> Fid {
+        match self {
+            Self::Subport { fid, .. } | Self::Vlan { fid, .. } | Self::Fid { fid } => fid,
+        }
+    }
 }
 
 /// HPKT action, as far as Firsthop uses them.
@@ -303,6 +500,15 @@ impl Entry {
             Self::PortLearning { port, vid, .. } => Key::PortLearning(port, vid),
             Self::PortStp { port, vid, .. } => Key::PortStp(port, vid),
             Self::PortVidFid { port, vid, .. } => Key::PortVidFid(port, vid),
+            Self::VidFid { vid, .. } => Key::VidFid(vid),
+            Self::AgeingTime { .. } => Key::AgeingTime,
+            Self::FloodTable { bridging, traffic } => Key::FloodTable(bridging, traffic),
+            Self::FloodPort { fid, class, to } => Key::FloodPort(fid, class, to),
+            Self::Learnt { fid, at } => Key::Learnt(fid, at),
+            Self::Lag { lag } => Key::Lag(lag),
+            Self::LagPort { lag, port } => Key::LagPort(lag, port),
+            Self::LagCollector { port, .. } => Key::LagCollector(port),
+            Self::LagCollecting { port, .. } => Key::LagCollecting(port),
         }
     }
 }

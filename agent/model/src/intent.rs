@@ -3,12 +3,20 @@
 //! Everything is computed per *unit*: one device that may have a router interface, with the macvlans and ipvlans on it.
 //! A changed link or address recomputes its unit and nothing else.
 //!
+//! Bridges and LAGs are computed for themselves: their members change without their router interfaces.
+//!
 //! ```text
-//!   Topology + Policy + ChipIdentity ──unit(ifindex)──▶ Unit { RouterInterface?, verdict of the device, of each upper }
+//!   Scene: topology, policy, chip ──unit(ifindex)──────▶ Unit { RouterInterface?, verdict of the device, of each upper }
+//!                                 ──bridging(ifindex)──▶ Bridging { domains with their members, verdict of each member }
+//!                                 ──lag(ifindex)───────▶ Lag { members }
 //! ```
 
 mod admission;
+mod bridging;
 mod interface;
+mod lag;
+mod place;
+mod policy;
 mod reason;
 mod scheme;
 #[cfg(test)]
@@ -21,7 +29,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use bridging::{Bridging, Member, Members, bridging};
 pub use interface::{judge, unit};
+pub use lag::{Lag, LagMember, lag};
+pub use place::{Domain, Lane, Place, Scene, aware_bridge};
+pub use policy::{MacPrefix, Policy, VmacPolicy, VmacRule};
 pub use reason::Reason;
 pub use scheme::{Protocol, Scheme};
 pub use traps::{
@@ -30,6 +42,7 @@ pub use traps::{
 };
 pub use verdict::{Condition, State, Verdict};
 
+use crate::plan::Object;
 use crate::{IfIndex, LocalPort, Mac, Vrid};
 
 /// The routing table that stands for the default VRF (RT_TABLE_MAIN); local and default are folded into it.
@@ -55,48 +68,6 @@ impl ChipIdentity {
     }
 }
 
-/// When a macvlan's MAC is programmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VmacPolicy {
-    /// Up, not proto_down, and at least one qualifying address.
-    #[default]
-    Active,
-}
-
-impl VmacPolicy {
-    /// The word in JSON, text and configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-        }
-    }
-}
-
-/// What the operator decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// Admission of macvlans' MACs.
-    pub vmac_policy: VmacPolicy,
-    /// Names of devices that are left alone.
-    pub exclude: BTreeSet<String>,
-    /// Rate of the VRRP policer in packets per second.
-    pub vrrp_rate: u32,
-    /// Burst of the VRRP policer in packets; a power of two.
-    pub vrrp_burst: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            vmac_policy: VmacPolicy::Active,
-            exclude: BTreeSet::new(),
-            vrrp_rate: 1024,
-            vrrp_burst: 1024,
-        }
-    }
-}
-
 /// A destination that the kernel itself serves.
 pub type Destinations = BTreeSet<IpNet>;
 
@@ -105,8 +76,8 @@ pub type Destinations = BTreeSet<IpNet>;
 pub struct RouterInterface {
     /// The netdev it stands for.
     pub ifindex: IfIndex,
-    /// The port below.
-    pub port: LocalPort,
+    /// Where its packets come from.
+    pub place: Place,
     /// The routing table of its VRF, [`TABLE_MAIN`] outside one.
     pub table: u32,
     /// The netdev's own MAC.
@@ -121,6 +92,24 @@ pub struct RouterInterface {
     pub vrrp_ipv6: Option<Vrid>,
     /// Its own and its admitted macvlans' addresses, and subnet broadcasts.
     pub destinations: Destinations,
+}
+
+impl RouterInterface {
+    /// What its rows are planned with.
+    pub const fn object(&self) -> Object {
+        match &self.place {
+            Place::Subport(_) => Object::Interface(self.ifindex),
+            Place::Domain(domain) => Object::Domain(*domain),
+        }
+    }
+
+    /// The bond or team that it stands on directly.
+    pub const fn lag(&self) -> Option<IfIndex> {
+        match &self.place {
+            Place::Subport(lane) => lane.lag,
+            Place::Domain(_) => None,
+        }
+    }
 }
 
 /// What one device and its macvlans come to.

@@ -6,7 +6,7 @@
 //! ```text
 //!   build up                                       take down
 //!   FID ─▶ RIF ─▶ router MACs, routes ─▶ RIF edit  RIF disabled ─▶ routes ─▶ port out ─▶ router MACs ─▶ RIF ─▶ FID
-//!        ─▶ FID and port bound to the RIF
+//!        ─▶ members, flooding ─▶ FID bound to RIF              ─▶ FID not bound ─▶ members, flooding
 //! ```
 //!
 //! The RIF is the anchor: a read-back finds RIFs by scanning, so what hangs on one is written after it and removed before it.
@@ -21,11 +21,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use allocation::{Allocation, Limits};
-pub use lowering::{interface_entries, trap_entries, vr_entries};
+pub use lowering::{
+    bridging_entries, domain_entries, lag_entries, router_entries, subport_entries, trap_entries,
+    vr_entries,
+};
 
 use crate::IfIndex;
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Key, Rif};
+use crate::intent::Domain;
 
 /// What is planned together. The order is the order in which objects are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,10 +37,16 @@ use crate::chip::{Change, Entry, Key, Rif};
 pub enum Object {
     /// The router's global state and the control-trap profile.
     Traps,
+    /// Where flood vectors are, and how long learnt MACs live.
+    Bridging,
     /// The virtual router of a routing table.
     VirtualRouter(u32),
-    /// A router interface with its MACs and destinations.
+    /// A bond or team with its members.
+    Lag(IfIndex),
+    /// A router interface on a port or LAG, or on a VLAN of one, with its MACs and destinations.
     Interface(IfIndex),
+    /// A bridging domain with its members, and its router interface where it has one.
+    Domain(Domain),
     /// Rows in the chip that nothing intends.
     Leftover,
 }
@@ -100,30 +110,68 @@ const RIF_OFF: u8 = 20;
 const fn stage(change: &Change) -> u8 {
     match change {
         Change::Add(entry) => match entry {
-            Entry::Router { .. } | Entry::Policer { .. } | Entry::LpmTree { .. } => 0,
-            Entry::TrapGroup { .. } | Entry::LpmTreeShape { .. } | Entry::Fid { .. } => 1,
-            Entry::Trap { .. } | Entry::VrTree { .. } | Entry::Rif(_) => 2,
-            Entry::RouterMac { .. } | Entry::Route { .. } | Entry::MulticastDefault { .. } => 3,
+            Entry::Router { .. }
+            | Entry::Policer { .. }
+            | Entry::LpmTree { .. }
+            | Entry::Lag { .. }
+            | Entry::AgeingTime { .. }
+            | Entry::FloodTable { .. } => 0,
+            Entry::TrapGroup { .. }
+            | Entry::LpmTreeShape { .. }
+            | Entry::Fid { .. }
+            | Entry::LagCollector { .. } => 1,
+            Entry::Trap { .. }
+            | Entry::VrTree { .. }
+            | Entry::Rif(_)
+            | Entry::LagCollecting { .. } => 2,
+            Entry::RouterMac { .. }
+            | Entry::Route { .. }
+            | Entry::MulticastDefault { .. }
+            | Entry::Learnt { .. }
+            | Entry::LagPort { .. } => 3,
             Entry::FidRif { .. }
             | Entry::EgressVid { .. }
             | Entry::PortPvid { .. }
             | Entry::PortVlan { .. }
-            | Entry::PortLearning { .. } => 5,
-            Entry::PortVidFid { .. } => 6,
+            | Entry::PortLearning { .. }
+            | Entry::FloodPort { .. } => 5,
+            Entry::PortVidFid { .. } | Entry::VidFid { .. } => 6,
             Entry::PortStp { .. } => 7,
         },
         Change::Edit { to: Entry::Rif(_), .. } => 4,
+        // a mapping that lets go of its router interface: after that was disabled
+        Change::Edit {
+            from: Entry::PortVidFid { rif: Some(_), .. } | Entry::VidFid { rif: Some(_), .. },
+            to: Entry::PortVidFid { rif: None, .. } | Entry::VidFid { rif: None, .. },
+        } => 22,
         Change::Edit { .. } => 5,
         Change::Remove(entry) => match entry {
             Entry::Route { .. } | Entry::MulticastDefault { .. } | Entry::PortStp { .. } => 21,
-            Entry::PortVidFid { .. } | Entry::FidRif { .. } | Entry::EgressVid { .. } => 22,
+            Entry::PortVidFid { .. }
+            | Entry::VidFid { .. }
+            | Entry::FidRif { .. }
+            | Entry::EgressVid { .. } => 22,
             Entry::RouterMac { .. }
             | Entry::PortLearning { .. }
             | Entry::PortVlan { .. }
-            | Entry::PortPvid { .. } => 23,
-            Entry::Rif(_) | Entry::Trap { .. } | Entry::VrTree { .. } => 24,
-            Entry::Fid { .. } | Entry::TrapGroup { .. } | Entry::LpmTreeShape { .. } => 25,
-            Entry::Router { .. } | Entry::Policer { .. } | Entry::LpmTree { .. } => 26,
+            | Entry::PortPvid { .. }
+            | Entry::FloodPort { .. }
+            | Entry::LagPort { .. } => 23,
+            Entry::Rif(_)
+            | Entry::Trap { .. }
+            | Entry::VrTree { .. }
+            | Entry::Learnt { .. }
+            | Entry::LagCollecting { .. } => 24,
+            Entry::Fid { .. }
+            | Entry::TrapGroup { .. }
+            | Entry::LpmTreeShape { .. }
+            | Entry::LagCollector { .. } => 25,
+            Entry::Router { .. }
+            | Entry::Policer { .. }
+            | Entry::LpmTree { .. }
+            | Entry::Lag { .. }
+            | Entry::AgeingTime { .. }
+            | Entry::FloodTable { .. } => 26,
         },
     }
 }

@@ -25,13 +25,26 @@ use run::{Outcome, Run};
 
 use crate::IfIndex;
 use crate::applied::Applied;
-use crate::chip::{Change, Entry, Fid, Key, Tables, Vid};
-use crate::intent::{ChipIdentity, Policy, Unit};
+use crate::chip::{Change, Entry, Fid, Key, PortOrLag, RifKind, Tables, Vid};
+use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::retry::{Failure, Retry, Trouble};
-use crate::topology::{Event, Snapshot, Topology};
+use crate::topology::{Event, Snapshot, StpState, Topology};
 
 pub use view::{Difference, Standing};
+
+/// What stands against an object having everything that it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    /// Nothing.
+    None,
+    /// Something has to go first; it is looked at again then.
+    Moves,
+    /// A table is full.
+    Full(Reason),
+    /// What its trouble says.
+    Known,
+}
 
 /// Names one submitted change until its answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +61,16 @@ pub struct Reconciler {
     generation: u64,
 
     changed: BTreeSet<IfIndex>,
+    aware_bridge: Option<IfIndex>,
     units: BTreeMap<IfIndex, Unit>,
+    bridges: BTreeMap<IfIndex, Bridging>,
+    lags: BTreeMap<IfIndex, Lag>,
+    /// The tables that router interfaces use.
     tables: BTreeMap<u32, BTreeSet<IfIndex>>,
+    /// The device that routes for a domain.
+    routers: BTreeMap<Domain, IfIndex>,
+    /// The object that a device's router interface belongs to, or last belonged to.
+    seats: BTreeMap<IfIndex, Object>,
 
     book: Book,
     allocation: Allocation,
@@ -74,8 +95,13 @@ impl Reconciler {
             topology: Topology::default(),
             generation: 0,
             changed: BTreeSet::new(),
+            aware_bridge: None,
             units: BTreeMap::new(),
+            bridges: BTreeMap::new(),
+            lags: BTreeMap::new(),
             tables: BTreeMap::new(),
+            routers: BTreeMap::new(),
+            seats: BTreeMap::new(),
             book: Book::default(),
             allocation: Allocation::default(),
             due: BTreeSet::from([Object::Traps]),
@@ -87,6 +113,16 @@ impl Reconciler {
             troubles: BTreeMap::new(),
             refusals: BTreeMap::new(),
         }
+    }
+
+    /// The operator decided anew: everything is computed again.
+    pub fn set_policy(&mut self, policy: Policy) {
+        if self.policy == policy {
+            return;
+        }
+        self.policy = policy;
+        self.changed.extend(self.topology.links().map(|link| link.ifindex));
+        self.due.insert(Object::Traps);
     }
 
     // --- Observed -------------------------------------------------------------------------------------------------
@@ -108,7 +144,8 @@ impl Reconciler {
     // --- Applied --------------------------------------------------------------------------------------------------
 
     /// Takes over what a scan of the chip found, after a start, a lost connection or a reset of the chip. Everything is due again.
-    /// Returns the rows that the scan can't show and that have to be read by key and handed to [`Self::settle`].
+    /// Returns the rows that say which chip index stands for what: they have to be read by key and handed to [`Self::settle`];
+    /// then [`Self::claim`] says which more.
     pub fn adopt(&mut self, scanned: Tables) -> BTreeSet<Key> {
         self.runs.clear();
         self.tickets.clear();
@@ -118,41 +155,47 @@ impl Reconciler {
         self.book = Book::default();
         self.allocation = Allocation::default();
         self.applied = Applied::from_tables(scanned);
-        for interface in self.units.values().filter_map(|unit| unit.router_interface.as_ref()) {
-            self.allocation.claim(interface, &self.applied);
-        }
-        self.due = BTreeSet::from([Object::Traps, Object::Leftover]);
-        self.due.extend(self.tables.keys().map(|table| Object::VirtualRouter(*table)));
-        self.due.extend(self.tables.values().flatten().map(|ifindex| Object::Interface(*ifindex)));
+        self.due = self.objects().into_iter().collect();
+        self.landmarks()
+    }
+
+    /// Recognises in the chip what should be there. Returns the other rows that the scan can't show and that have to be read by
+    /// key and handed to [`Self::settle`].
+    pub fn claim(&mut self) -> BTreeSet<Key> {
+        self.claim_indices();
         for object in self.due.clone() {
             self.want(object);
         }
         self.keep_records();
+        let read = self.landmarks();
         let scannable = |key: &&Key| matches!(key, Key::Rif(_) | Key::RouterMac(..));
-        self.book.keys().filter(|key| !scannable(key)).cloned().collect()
+        let unread = self.book.keys().filter(|key| !scannable(key) && !read.contains(*key));
+        unread.cloned().collect()
     }
 
     /// The records of a claimed router interface are in its care, wanted or not: one that is still its MAC in the chip must
     /// not be swept before the interface was edited.
     fn keep_records(&mut self) {
-        let owners: BTreeMap<Fid, IfIndex> = self
+        let owners: BTreeMap<Fid, Object> = self
             .allocation
             .interfaces()
-            .filter_map(|ifindex| Some((Fid::of_subport(self.allocation.rif(ifindex)?), ifindex)))
+            .filter_map(|object| Some((self.applied_rif_of(object)?.kind.fid(), object)))
             .collect();
         for key in self.applied.tables().keys() {
             if let Key::RouterMac(fid, _) = key
-                && let Some(ifindex) = owners.get(fid)
+                && let Some(object) = owners.get(fid)
                 && !self.book.has(key)
             {
-                self.book.take_care(Object::Interface(*ifindex), key.clone());
+                self.book.take_care(*object, key.clone());
             }
         }
     }
 
     /// What a row was found to hold when it was read by key. Its owners are compared again.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
-        self.applied.settle(key, found.filter(|entry| !is_default(entry)));
+        let wanted = self.book.wanted(key);
+        let counts = |entry: &Entry| !is_default(entry) || wanted == Some(entry);
+        self.applied.settle(key, found.filter(counts));
         self.due.extend(self.book.owners(key));
     }
 
@@ -198,6 +241,11 @@ impl Reconciler {
                 if matches!(change, Change::Remove(_) | Change::Edit { to: Entry::Rif(_), .. }) {
                     self.wake_waiting();
                 }
+                // A port that left one LAG may join another.
+                if let Change::Remove(Entry::LagCollector { port, .. }) = change {
+                    let joining = self.lags.iter().filter(|(_, lag)| lag.contains_key(&port));
+                    self.due.extend(joining.map(|(ifindex, _)| Object::Lag(*ifindex)));
+                }
             }
             Outcome::Skipped => {
                 if let Err(failure) = result {
@@ -224,24 +272,46 @@ impl Reconciler {
         self.applied.unknown().next().is_some()
     }
 
-    /// An object waits until what it stands on is there, and a virtual router until nothing stands on it.
+    /// An object waits until what it stands on is there, and one that goes until nothing stands on it.
     fn is_blocked(&self, object: Object) -> bool {
-        let busy = |object: &Object| self.due.contains(object) || self.runs.contains_key(object);
+        let busy = |object: Object| self.due.contains(&object) || self.runs.contains_key(&object);
+        let rifs = || self.allocation.interfaces().filter_map(|o| self.applied_rif_of(o));
+        let router = |ifindex: &IfIndex| {
+            let unit = self.units.get(ifindex).and_then(|unit| unit.router_interface.as_ref());
+            unit.is_some_and(|interface| {
+                busy(Object::VirtualRouter(interface.table))
+                    || interface.lag().is_some_and(|lag| busy(Object::Lag(lag)))
+            })
+        };
         match object {
             Object::Traps => false,
+            Object::Bridging => {
+                let mut objects = self.book.objects();
+                let domains = objects.any(|object| matches!(object, Object::Domain(_)));
+                domains && self.want_bridging().is_empty()
+            }
             Object::VirtualRouter(table) => {
                 let leaving = !self.tables.contains_key(&table);
                 let vr = self.allocation.vr(table);
-                let in_use = || {
-                    let interfaces = self.allocation.interfaces();
-                    interfaces.filter_map(|i| self.applied_rif(i)).any(|rif| Some(rif.vr) == vr)
-                };
-                busy(&Object::Traps) || leaving && in_use()
+                busy(Object::Traps) || leaving && rifs().any(|rif| Some(rif.vr) == vr)
             }
-            Object::Interface(ifindex) => {
-                let unit = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
-                busy(&Object::Traps)
-                    || unit.is_some_and(|interface| busy(&Object::VirtualRouter(interface.table)))
+            Object::Lag(ifindex) => {
+                let leaving = !self.lags.contains_key(&ifindex);
+                let lag = self.allocation.lag(ifindex);
+                let on_it = |kind| matches!(kind, RifKind::Subport { at: PortOrLag::Lag(on), .. } if Some(on) == lag);
+                leaving && rifs().any(|rif| on_it(rif.kind))
+            }
+            Object::Interface(ifindex) => busy(Object::Traps) || router(&ifindex),
+            Object::Domain(domain) => {
+                let members = self.bridges.get(&domain.bridge).and_then(|b| b.members(domain));
+                let lags: BTreeSet<IfIndex> =
+                    members.into_iter().flat_map(|m| m.values()).filter_map(|m| m.lag).collect();
+                // when the last domain goes, the flood tables go after it
+                let flooding = busy(Object::Bridging) && !self.want_bridging().is_empty();
+                busy(Object::Traps)
+                    || flooding
+                    || lags.into_iter().any(|lag| busy(Object::Lag(lag)))
+                    || self.routers.get(&domain).is_some_and(router)
             }
             Object::Leftover => self.due.len() > 1 || !self.runs.is_empty(),
         }
@@ -249,7 +319,7 @@ impl Reconciler {
 
     /// Plans an object; a plan with changes becomes a run.
     fn start(&mut self, object: Object) {
-        let refusal = self.want(object);
+        let obstacle = self.want(object);
         if self.book.rows(object).any(|key| self.locks.contains_key(key)) {
             return;
         }
@@ -257,18 +327,17 @@ impl Reconciler {
         let (book, applied) = (&self.book, &self.applied);
         self.refusals.retain(|key, _| applied.get(key) != book.wanted(key));
         let plan = self.plan(object);
-        match refusal {
-            Some(reason) => {
+        match obstacle {
+            Obstacle::Full(reason) => {
                 self.troubles.insert(object, Trouble::waiting(reason));
+                self.wake_dependents(object);
             }
-            None if plan.is_empty() => {
-                let healed = self.troubles.remove(&object).is_some();
-                if let (true, Object::VirtualRouter(table)) = (healed, object) {
-                    let users = self.tables.get(&table).into_iter().flatten();
-                    self.due.extend(users.map(|ifindex| Object::Interface(*ifindex)));
+            Obstacle::None if plan.is_empty() => {
+                if self.troubles.remove(&object).is_some() {
+                    self.wake_dependents(object);
                 }
             }
-            None => {}
+            Obstacle::None | Obstacle::Moves | Obstacle::Known => {}
         }
         if plan.is_empty() {
             self.settle_object(object);
@@ -278,6 +347,30 @@ impl Reconciler {
             self.locks.insert(key, object);
         }
         self.runs.insert(object, Run::new(plan));
+    }
+
+    /// What stands on an object is looked at again: it came, or can't come.
+    fn wake_dependents(&mut self, object: Object) {
+        match object {
+            Object::VirtualRouter(table) => {
+                let users = self.tables.get(&table).into_iter().flatten();
+                self.due.extend(users.filter_map(|ifindex| self.seats.get(ifindex)));
+            }
+            Object::Lag(lag) => {
+                let interfaces = self.units.values().filter_map(|u| u.router_interface.as_ref());
+                let on_it = interfaces.filter(|interface| interface.lag() == Some(lag));
+                self.due.extend(on_it.map(crate::intent::RouterInterface::object));
+                for (bridge, bridging) in &self.bridges {
+                    for (vlan, members) in &bridging.domains {
+                        if members.values().any(|member| member.lag == Some(lag)) {
+                            let domain = Domain { bridge: *bridge, vlan: *vlan };
+                            self.due.insert(Object::Domain(domain));
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// What leads to the booked content, without the rows that wait for a retry.
@@ -295,7 +388,12 @@ impl Reconciler {
             Some((change, failure)) => {
                 let before = self.troubles.get(&object);
                 let trouble = Trouble::after(&change, &failure, before, now);
+                // the ports of a domain are bridged without its router interface meanwhile
+                if trouble.of_router && matches!(object, Object::Domain(_)) {
+                    self.due.insert(object);
+                }
                 self.troubles.insert(object, trouble);
+                self.wake_dependents(object);
             }
             None => {
                 self.due.insert(object);
@@ -305,19 +403,30 @@ impl Reconciler {
 
     /// Nothing differs any more: what is gone from the chip gives its indices back.
     fn settle_object(&mut self, object: Object) {
+        if let Some(rif) = self.allocation.rif(object)
+            && !self.is_there(&Key::Rif(rif))
+        {
+            self.allocation.release_interface(object);
+            self.wake_waiting();
+            self.due.extend(self.wants_router(object).then_some(object));
+        }
         match object {
-            Object::Interface(ifindex) => {
-                let wanted = self.units.get(&ifindex).is_some_and(|u| u.router_interface.is_some());
-                let there = self.allocation.rif(ifindex).is_some_and(|rif| {
-                    self.applied.tables().contains_key(&Key::Rif(rif))
-                        || self.applied.is_unknown(&Key::Rif(rif))
-                });
-                if !there && self.allocation.rif(ifindex).is_some() {
-                    self.allocation.release_interface(ifindex);
+            Object::Interface(_) => self.due.extend(self.leaving()),
+            Object::Domain(domain) => {
+                let fid = self.allocation.fid(domain.bridge).filter(|_| domain.vlan.is_none());
+                if let Some(fid) = fid
+                    && !self.is_there(&Key::Fid(fid))
+                {
+                    self.allocation.release_fid(domain.bridge);
                     self.wake_waiting();
-                    self.due.extend(wanted.then_some(object));
                 }
-                self.due.extend(self.leaving_tables());
+                self.due.extend(self.leaving());
+            }
+            Object::Lag(ifindex) if !self.lags.contains_key(&ifindex) => {
+                if self.allocation.lag(ifindex).is_some() {
+                    self.allocation.release_lag(ifindex);
+                    self.wake_waiting();
+                }
             }
             Object::VirtualRouter(table) if !self.tables.contains_key(&table) => {
                 if self.allocation.vr(table).is_some() {
@@ -325,14 +434,35 @@ impl Reconciler {
                     self.wake_waiting();
                 }
             }
-            Object::Traps | Object::VirtualRouter(_) | Object::Leftover => {}
+            Object::Traps
+            | Object::Bridging
+            | Object::VirtualRouter(_)
+            | Object::Lag(_)
+            | Object::Leftover => {}
         }
     }
 
-    /// Virtual routers that nobody intends but that still have indices.
-    fn leaving_tables(&self) -> Vec<Object> {
-        let leaving = self.allocation.tables().filter(|table| !self.tables.contains_key(table));
-        leaving.map(Object::VirtualRouter).collect()
+    /// The chip holds the row, or may hold it.
+    fn is_there(&self, key: &Key) -> bool {
+        self.applied.tables().contains_key(key) || self.applied.is_unknown(key)
+    }
+
+    /// Some device's router interface belongs to the object.
+    fn wants_router(&self, object: Object) -> bool {
+        let ifindex = match object {
+            Object::Interface(ifindex) => Some(ifindex),
+            Object::Domain(domain) => self.routers.get(&domain).copied(),
+            _ => None,
+        };
+        let interface = ifindex.and_then(|i| self.units.get(&i)?.router_interface.as_ref());
+        interface.is_some_and(|interface| interface.object() == object)
+    }
+
+    /// Virtual routers and LAGs that nobody intends but that still have indices.
+    fn leaving(&self) -> Vec<Object> {
+        let tables = self.allocation.tables().filter(|table| !self.tables.contains_key(table));
+        let lags = self.allocation.lags().filter(|lag| !self.lags.contains_key(lag));
+        tables.map(Object::VirtualRouter).chain(lags.map(Object::Lag)).collect()
     }
 
     /// Retries whose time has come become due.
@@ -357,10 +487,11 @@ impl Reconciler {
     }
 }
 
-/// The content that a row has without anybody's doing: it counts as empty.
+/// The content that a row has without anybody's doing: it counts as empty unless it is wanted.
 fn is_default(entry: &Entry) -> bool {
     matches!(
         entry,
-        Entry::PortStp { forwarding: false, .. } | Entry::PortLearning { enabled: true, .. }
-    ) || matches!(entry, Entry::PortPvid { vid, .. } if *vid != Vid::UNTAGGED)
+        Entry::PortStp { state: StpState::Discarding, .. }
+            | Entry::PortLearning { enabled: true, .. }
+    ) || matches!(entry, Entry::PortPvid { vid, .. } if *vid == Vid::POWER_ON)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chip::{Change, Key};
+use crate::chip::{Change, FidFamily, FloodTo, Key};
 use crate::intent::Reason;
 
 /// What kind of failure a back end reports; the back end knows its chip's status codes, this stage decides what follows.
@@ -41,6 +41,8 @@ pub struct Trouble {
     pub attempts: u32,
     /// When it is tried again.
     pub retry: Retry,
+    /// What failed is a row of a router interface, not of the bridging beneath it.
+    pub of_router: bool,
 }
 
 /// When something is tried again.
@@ -78,7 +80,8 @@ const MOST: Duration = Duration::from_secs(60);
 impl Trouble {
     /// Waits for a freed resource.
     pub const fn waiting(reason: Reason) -> Self {
-        Self { reason, text: String::new(), attempts: 1, retry: Retry::OnRelease { or_at: None } }
+        let retry = Retry::OnRelease { or_at: None };
+        Self { reason, text: String::new(), attempts: 1, retry, of_router: false }
     }
 
     /// After a failed write to a row; `before` is the trouble that the last attempt ended in.
@@ -88,24 +91,25 @@ impl Trouble {
         let full = failure.class == FailureClass::Capacity && matches!(change, Change::Add(_));
         let capacity = match change.key() {
             Key::RouterMac(..) => Some(Reason::FdbFull),
-            Key::Rif(_) | Key::Fid(_) => Some(Reason::RifTableFull),
+            Key::Rif(_) => Some(Reason::RifTableFull),
+            Key::Fid(fid) if fid.family() == FidFamily::Router => Some(Reason::RifTableFull),
+            Key::Fid(_) => Some(Reason::FidTableFull),
+            Key::Lag(_) | Key::LagPort(..) | Key::LagCollector(_) => Some(Reason::LagTableFull),
             Key::VrTree(..) => Some(Reason::VrTableFull),
             _ => None,
         };
-        match capacity.filter(|_| full) {
-            Some(reason) => Self {
-                reason,
-                text: failure.text.clone(),
-                attempts,
-                retry: Retry::OnRelease { or_at: Some(now + MOST) },
-            },
-            None => Self {
-                reason: Reason::HwError,
-                text: failure.text.clone(),
-                attempts,
-                retry: Retry::At(now + backoff(attempts)),
-            },
-        }
+        let (reason, retry) = match capacity.filter(|_| full) {
+            Some(reason) => (reason, Retry::OnRelease { or_at: Some(now + MOST) }),
+            None => (Reason::HwError, Retry::At(now + backoff(attempts))),
+        };
+        let of_router = matches!(
+            change.key(),
+            Key::Rif(_)
+                | Key::FidRif(_)
+                | Key::EgressVid(..)
+                | Key::FloodPort(_, _, FloodTo::Router)
+        );
+        Self { reason, text: failure.text.clone(), attempts, retry, of_router }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::intent::{ChipIdentity, Policy};
 use crate::plan::Limits;
 use crate::reconcile::Reconciler;
 use crate::topology::{
-    Address, Event, Link, LinkKind, MacvlanMode, OperState, ifa_flags, ifa_proto, iff,
+    Address, Event, LagMode, Link, LinkKind, MacvlanMode, OperState, Slave, StpState, TagProtocol,
+    VlanFlags, VlanRange, ifa_flags, ifa_proto, iff,
 };
 use crate::{IfIndex, Mac};
 
@@ -27,6 +28,8 @@ pub(crate) fn port(n: u16) -> Link {
         link_netnsid: None,
         master: None,
         kind: LinkKind::None,
+        slave: Slave::None,
+        perm_mac: None,
     }
 }
 
@@ -41,6 +44,64 @@ pub(crate) fn macvlan(ifindex: u32, lower: u32, mac: &str) -> Link {
         kind: LinkKind::Macvlan { mode: MacvlanMode::Private },
         ..port(1)
     }
+}
+
+/// An up bridge; `aware`: it tells VLANs apart.
+pub(crate) fn bridge(ifindex: u32, aware: bool) -> Link {
+    let kind = LinkKind::Bridge {
+        vlan_filtering: aware,
+        protocol: TagProtocol::DOT1Q,
+        ageing_time: 30_000,
+    };
+    Link {
+        ifindex: IfIndex(ifindex),
+        ifname: format!("br{ifindex}"),
+        altnames: vec![],
+        kind,
+        ..port(9)
+    }
+}
+
+/// An up bond that distributes by a hash.
+pub(crate) fn bond(ifindex: u32) -> Link {
+    let kind = LinkKind::Bond { mode: LagMode::Hash };
+    Link {
+        ifindex: IfIndex(ifindex),
+        ifname: format!("bond{ifindex}"),
+        altnames: vec![],
+        kind,
+        ..port(8)
+    }
+}
+
+/// An up VLAN device.
+pub(crate) fn vlan(ifindex: u32, lower: u32, vid: u16) -> Link {
+    Link {
+        ifindex: IfIndex(ifindex),
+        ifname: format!("vlan{ifindex}"),
+        altnames: vec![],
+        link: Some(IfIndex(lower)),
+        kind: LinkKind::Vlan { vid, protocol: TagProtocol::DOT1Q },
+        ..port(7)
+    }
+}
+
+/// The same device as a forwarding port of a bridge.
+pub(crate) fn bridged(link: Link, bridge: u32) -> Link {
+    let slave = Slave::BridgePort { state: StpState::Forwarding, learning: true, locked: false };
+    Link { master: Some(IfIndex(bridge)), slave, ..link }
+}
+
+/// The same device as an active member of a bond.
+pub(crate) fn bonded(link: Link, bond: u32) -> Link {
+    let slave = Slave::BondSlave { active: true, link_up: true };
+    Link { master: Some(IfIndex(bond)), slave, ..link }
+}
+
+/// A VLAN of a bridge port, or of a bridge.
+pub(crate) fn vlan_of(ifindex: u32, vid: u16, pvid: bool) -> Event {
+    let flags = VlanFlags { pvid, untagged: pvid };
+    Event::Vlans(VlanRange { ifindex: IfIndex(ifindex), first: vid, last: vid, flags })
 }
 
 /// `ip/prefix length` as an administrator or daemon adds it.
@@ -71,7 +132,7 @@ pub(crate) fn chip() -> ChipIdentity {
 }
 
 pub(crate) const LIMITS: Limits =
-    Limits { rifs: 4, virtual_routers: 2, mac_profiles: 2, mac_profile_bits: 36 };
+    Limits { rifs: 4, virtual_routers: 2, mac_profiles: 2, mac_profile_bits: 36, lags: 2 };
 
 pub(crate) fn reconciler() -> Reconciler {
     Reconciler::new(Policy::default(), chip(), LIMITS)

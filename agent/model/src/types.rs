@@ -12,6 +12,11 @@ pub enum InvalidValue {
     /// Not six hexadecimal octets.
     #[error("Not a MAC address: '{0}' (expected six hexadecimal octets such as 00:00:5e:00:01:05)")]
     Mac(String),
+    /// Not a MAC address with a number of bits.
+    #[error(
+        "Not a MAC prefix: '{0}' (expected a MAC address and 0..48 bits such as 00:00:5e:00:01:00/40)"
+    )]
+    MacPrefix(String),
     /// VRID 0, which RFC 9568 section 5.2.3 reserves.
     #[error("VRID {0} is not in 1..255")]
     Vrid(u8),

@@ -1,21 +1,26 @@
 //! What does a message say? Raw rtnetlink messages go in, model events come out.
 //!
 //! ```text
-//!  RTM_NEWLINK  AF_UNSPEC ─▶ Event::Link          RTM_NEWADDR ─▶ Event::Address
-//!  RTM_DELLINK  AF_UNSPEC ─▶ Event::LinkGone      RTM_DELADDR ─▶ Event::AddressGone
-//!  link messages of other families, NEWLINK with IFLA_WIRELESS, everything else ─▶ Ignored
-//!  an attribute that matters is short, long or missing, or lengths lie          ─▶ Undecodable
+//!  RTM_NEWLINK  AF_UNSPEC ─▶ Event::Link          RTM_NEWADDR            ─▶ Event::Address
+//!  RTM_NEWLINK  AF_BRIDGE ─▶ Event::Slave
+//!  RTM_DELLINK  AF_UNSPEC ─▶ Event::LinkGone      RTM_DELADDR            ─▶ Event::AddressGone
+//!  RTM_NEWVLAN            ─▶ Event::Vlans each    RTM_NEWNEIGH AF_BRIDGE ─▶ Event::Receives
+//!  RTM_DELVLAN            ─▶ Event::VlansGone     RTM_DELNEIGH AF_BRIDGE ─▶ Event::ReceivesNoMore
+//!  other families, what `vlan` and `neighbour` leave out, NEWLINK with IFLA_WIRELESS, everything else ─▶ Ignored
+//!  an attribute that matters is short, long or missing, or lengths lie                                ─▶ Undecodable
 //! ```
 //!
 //! Tolerant: attributes that do not matter are never looked into, whatever later kernels put there. Strict about the
-//! dozen that do: a message that is wrong about one of these is reported as undecodable and never half believed.
+//! few dozen that do: a message that is wrong about one of these is reported as undecodable and never half believed.
 //! No input leads to a panic.
 
 mod address;
 mod attributes;
 mod link;
+pub(crate) mod neighbour;
 #[cfg(test)]
 mod tests;
+mod vlan;
 
 use std::fmt;
 
@@ -23,14 +28,17 @@ use firsthop_model::IfIndex;
 use firsthop_model::topology::Event;
 use thiserror::Error;
 
-use crate::message::{Message, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};
+use crate::message::{
+    Message, RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELVLAN, RTM_NEWADDR, RTM_NEWLINK,
+    RTM_NEWNEIGH, RTM_NEWVLAN,
+};
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
-    /// It says something about a device or an address.
-    Event(Event),
-    /// It says nothing about devices or addresses, or only a part that must not be taken for the whole.
+    /// It says something: at least one event, in the kernel's order.
+    Events(Vec<Event>),
+    /// It says nothing that matters here, or only a part that must not be taken for the whole.
     Ignored,
     /// It should say something, but cannot be believed.
     Undecodable(Undecodable),
@@ -42,7 +50,7 @@ pub enum Decoded {
 pub struct Undecodable {
     /// `nlmsg_type`; 0 where the datagram ended before.
     pub kind: u16,
-    /// `ifi_index` or `ifa_index`; 0 where it is not known.
+    /// The fixed header's interface index; 0 where it is not known.
     pub ifindex: u32,
     /// What is wrong.
     pub fault: Fault,
@@ -108,21 +116,10 @@ impl fmt::Display for Fault {
 
 /// Decodes one message.
 pub fn decode(message: &Message<'_>) -> Decoded {
-    let decoded = match message.kind {
-        RTM_NEWLINK => {
-            link::decode(message.payload).map(|link| link.map(|link| Event::Link(link.into())))
-        }
-        RTM_DELLINK => link::decode_gone(message.payload).map(|gone| gone.map(Event::LinkGone)),
-        RTM_NEWADDR => address::decode(message.payload).map(|address| address.map(Event::Address)),
-        RTM_DELADDR => {
-            address::decode(message.payload).map(|address| address.map(Event::AddressGone))
-        }
-        _ => Ok(None),
-    };
-    match decoded {
-        Ok(Some(event)) => Decoded::Event(event),
-        Ok(None) => Decoded::Ignored,
-        // Both fixed headers hold the index in their second word.
+    match events(message) {
+        Ok(events) if events.is_empty() => Decoded::Ignored,
+        Ok(events) => Decoded::Events(events),
+        // All fixed headers hold the index in their second word.
         Err(fault) => Decoded::Undecodable(Undecodable {
             kind: message.kind,
             ifindex: word(message.payload, 4).unwrap_or(0),
@@ -131,12 +128,32 @@ pub fn decode(message: &Message<'_>) -> Decoded {
     }
 }
 
+fn events(message: &Message<'_>) -> Result<Vec<Event>, Fault> {
+    let payload = message.payload;
+    let one = match message.kind {
+        RTM_NEWLINK => link::decode(payload)?,
+        RTM_DELLINK => link::decode_gone(payload)?.map(Event::LinkGone),
+        RTM_NEWADDR => address::decode(payload)?.map(Event::Address),
+        RTM_DELADDR => address::decode(payload)?.map(Event::AddressGone),
+        RTM_NEWNEIGH => neighbour::decode(payload)?.map(|(at, mac)| Event::Receives(at, mac)),
+        RTM_DELNEIGH => neighbour::decode(payload)?.map(|(at, mac)| Event::ReceivesNoMore(at, mac)),
+        RTM_NEWVLAN => {
+            return Ok(vlan::decode(payload)?.into_iter().map(Event::Vlans).collect());
+        }
+        RTM_DELVLAN => {
+            return Ok(vlan::decode(payload)?.into_iter().map(Event::VlansGone).collect());
+        }
+        _ => None,
+    };
+    Ok(one.into_iter().collect())
+}
+
 /// The 32-bit word at an offset of a fixed header.
 fn word(payload: &[u8], at: usize) -> Option<u32> {
     payload.get(at..)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
-/// `ifi_index` and `ifa_index` are positive C ints.
+/// Interface indices are positive C ints.
 fn checked_ifindex(field: &'static str, value: u32) -> Result<IfIndex, Fault> {
     if i32::try_from(value).is_ok_and(i32::is_positive) {
         Ok(IfIndex(value))

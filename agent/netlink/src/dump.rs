@@ -1,7 +1,7 @@
-//! What exists? Dumps links and addresses on a socket of its own, and says so only if every dump finished cleanly.
+//! What exists? Dumps every table on a socket of its own, and says so only if every dump finished cleanly.
 //!
 //! ```text
-//!  for links, IPv4 addresses, IPv6 addresses:
+//!  for links, IPv4 addresses, IPv6 addresses, VLANs, MAC lists:
 //!      request ─▶ parts … DONE ─┬─ clean ─────────────────────────▶ next table
 //!         ▲                     ├─ NLM_F_DUMP_INTR on any part ───▶ again
 //!         └──── up to 5 times ──┴─ ENOBUFS ───────────────────────▶ again, on a fresh socket
@@ -11,20 +11,26 @@
 //! The kernel takes RTNL for each part of a dump, not for the whole, and raises NLM_F_DUMP_INTR when devices came or
 //! went in between (`nl_dump_check_consistent`). Attributes that change during a dump are not flagged; their events
 //! are, so the event socket has to be open before the first request.
+//!
+//! Dumps of VLANs and MAC lists are never flagged (`br_vlan_rtm_dump`, `rtnl_fdb_dump`): between two parts they go on by
+//! position, so that a removal makes them skip a row that did not change and whose event never comes. One that took
+//! several parts is therefore believed only when the next one says the same.
 
 mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use firsthop_model::topology::{Event, Snapshot};
+use firsthop_model::{IfIndex, Mac};
 use tokio::time::timeout;
 
 use crate::decode::Undecodable;
 use crate::error::{OpenError, SnapshotError};
-use crate::message::{RTM_GETADDR, RTM_GETLINK};
+use crate::message::{RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETVLAN};
 use crate::netns::Namespace;
 use crate::socket::{Buffers, Received, RouteSocket};
 use reply::Reply;
@@ -39,6 +45,7 @@ const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
 const AF_INET: u8 = 2;
+const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
 
 /// One of the kernel's tables.
@@ -50,13 +57,19 @@ pub enum Table {
     Ipv4Addresses,
     /// RTM_GETADDR of AF_INET6
     Ipv6Addresses,
+    /// RTM_GETVLAN of AF_BRIDGE
+    Vlans,
+    /// RTM_GETNEIGH of AF_BRIDGE: unicast and multicast lists, and every bridge's forwarding table, which is left out.
+    MacLists,
 }
 
 impl Table {
-    const ALL: [Self; 3] = [Self::Links, Self::Ipv4Addresses, Self::Ipv6Addresses];
+    const ALL: [Self; 5] =
+        [Self::Links, Self::Ipv4Addresses, Self::Ipv6Addresses, Self::Vlans, Self::MacLists];
 
-    /// Message type and payload of the request: the full header that strict checking wants, then attributes.
-    fn request(self) -> (u16, Vec<u8>) {
+    /// Message type and payload of the request: the full header that strict checking wants, then attributes. MAC lists
+    /// can be those of one device; without strict checking the kernel shows all nevertheless.
+    fn request(self, only: Option<IfIndex>) -> (u16, Vec<u8>) {
         let address = |family| (RTM_GETADDR, [&[family], &[0; 7][..]].concat());
         match self {
             Self::Links => {
@@ -68,7 +81,23 @@ impl Table {
             }
             Self::Ipv4Addresses => address(AF_INET),
             Self::Ipv6Addresses => address(AF_INET6),
+            Self::Vlans => (RTM_GETVLAN, [&[AF_BRIDGE], &[0; 7][..]].concat()),
+            Self::MacLists => {
+                let index = only.map_or(0, |only| only.0).to_ne_bytes();
+                (RTM_GETNEIGH, [&[AF_BRIDGE, 0, 0, 0], &index[..], &[0; 4]].concat())
+            }
         }
+    }
+
+    /// The kernel says when this table changed while it was dumped.
+    const fn is_flagged(self) -> bool {
+        matches!(self, Self::Links | Self::Ipv4Addresses | Self::Ipv6Addresses)
+    }
+
+    /// A refusal that means that there is nothing: a kernel without bridges, or without VLANs on them.
+    fn is_absent(self, refusal: &SnapshotError) -> bool {
+        matches!(refusal, SnapshotError::Refused { source, .. }
+            if self == Self::Vlans && source.raw_os_error() == Some(libc::EOPNOTSUPP))
     }
 
     /// Whether a row belongs to this table. Without IPv6 in the kernel, AF_INET6 is answered with every family.
@@ -77,6 +106,7 @@ impl Table {
             (Self::Links, Event::Link(_)) => true,
             (Self::Ipv4Addresses, Event::Address(address)) => address.ip.is_ipv4(),
             (Self::Ipv6Addresses, Event::Address(address)) => address.ip.is_ipv6(),
+            (Self::Vlans, Event::Vlans(_)) | (Self::MacLists, Event::Receives(..)) => true,
             _ => false,
         }
     }
@@ -88,6 +118,8 @@ impl fmt::Display for Table {
             Self::Links => "links",
             Self::Ipv4Addresses => "IPv4 addresses",
             Self::Ipv6Addresses => "IPv6 addresses",
+            Self::Vlans => "VLANs of bridges",
+            Self::MacLists => "MAC lists",
         })
     }
 }
@@ -96,6 +128,16 @@ impl fmt::Display for Table {
 enum Flaw {
     Interrupted,
     Undecodable(Undecodable),
+}
+
+impl Flaw {
+    fn into_error(self, table: Table, partial: Snapshot) -> SnapshotError {
+        let partial = Box::new(partial);
+        match self {
+            Self::Interrupted => SnapshotError::Interrupted { table, attempts: ATTEMPTS, partial },
+            Self::Undecodable(source) => SnapshotError::Undecodable { table, source, partial },
+        }
+    }
 }
 
 /// The socket that asks what exists, in one network namespace.
@@ -136,6 +178,27 @@ impl Dumper {
         self.interrupted
     }
 
+    /// The unicast MACs in the filters of one device; empty for one that does not exist. Changes by SIOCADDMULTI and
+    /// SIOCDELMULTI, and by macvlans on the device, are never announced: who depends on them has to look. Bounded and
+    /// cancel safe as [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// Whenever a MAC may be missing.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time enabled.
+    pub async fn mac_list(&mut self, ifindex: IfIndex) -> Result<BTreeSet<Mac>, SnapshotError> {
+        let (rows, flaw) = self.dump(Table::MacLists, Some(ifindex)).await?;
+        if let Some(flaw) = flaw {
+            return Err(flaw.into_error(Table::MacLists, Snapshot::default()));
+        }
+        let mac = |row| match row {
+            Event::Receives(at, mac) if at == ifindex => Some(mac),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(mac).collect())
+    }
+
     /// Dumps everything. Bounded: at most 5 dumps of each table, 5 s each. Yields to the runtime between parts. Cancel
     /// safe.
     ///
@@ -148,29 +211,38 @@ impl Dumper {
         let mut snapshot = Snapshot::default();
         let mut unclean = None;
         for table in Table::ALL {
-            let (rows, flaw) = self.dump(table).await?;
+            let (rows, flaw) = match self.dump(table, None).await {
+                Err(refusal) if table.is_absent(&refusal) => continue,
+                dumped => dumped?,
+            };
             for row in rows {
                 match row {
                     Event::Link(link) => snapshot.links.push(*link),
                     Event::Address(address) => snapshot.addresses.push(address),
-                    Event::LinkGone(_) | Event::AddressGone(_) => {}
+                    Event::Vlans(range) => snapshot.vlans.push(range),
+                    Event::Receives(ifindex, mac) => {
+                        snapshot.mac_lists.entry(ifindex).or_default().insert(mac);
+                    }
+                    _ => {}
                 }
             }
             unclean = unclean.or(flaw.map(|flaw| (table, flaw)));
         }
-        let Some((table, flaw)) = unclean else { return Ok(snapshot) };
-        let partial = Box::new(snapshot);
-        Err(match flaw {
-            Flaw::Interrupted => SnapshotError::Interrupted { table, attempts: ATTEMPTS, partial },
-            Flaw::Undecodable(source) => SnapshotError::Undecodable { table, source, partial },
-        })
+        match unclean {
+            None => Ok(snapshot),
+            Some((table, flaw)) => Err(flaw.into_error(table, snapshot)),
+        }
     }
 
     /// One table, dumped until it held still.
-    async fn dump(&mut self, table: Table) -> Result<(Vec<Event>, Option<Flaw>), SnapshotError> {
-        let mut rows = Vec::new();
+    async fn dump(
+        &mut self,
+        table: Table,
+        only: Option<IfIndex>,
+    ) -> Result<(Vec<Event>, Option<Flaw>), SnapshotError> {
+        let mut former: Option<Vec<Event>> = None;
         for attempt in 1..=ATTEMPTS {
-            let asked = timeout(self.limit, self.ask(table)).await;
+            let asked = timeout(self.limit, self.ask(table, only)).await;
             let reply = match asked {
                 Ok(Ok(reply)) => reply,
                 // The kernel had no memory for the next part.
@@ -182,21 +254,24 @@ impl Dumper {
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(SnapshotError::TimedOut { table, limit: self.limit }),
             };
-            rows = reply.rows;
             if let Some(undecodable) = reply.undecodable {
-                return Ok((rows, Some(Flaw::Undecodable(undecodable))));
+                return Ok((reply.rows, Some(Flaw::Undecodable(undecodable))));
             }
-            if !reply.interrupted {
-                return Ok((rows, None));
+            let proven = table.is_flagged() || reply.parts < 2;
+            let confirmed = former.as_ref() == Some(&reply.rows);
+            if !reply.interrupted && (proven || confirmed) {
+                return Ok((reply.rows, None));
             }
-            self.interrupted += 1;
+            // The first of a pair is no repetition yet.
+            self.interrupted += u64::from(reply.interrupted || former.is_some());
+            former = Some(reply.rows);
         }
-        Ok((rows, Some(Flaw::Interrupted)))
+        Ok((former.unwrap_or_default(), Some(Flaw::Interrupted)))
     }
 
-    /// One dump. The socket is put back only when the dump ended: after an error, a time-out or a cancellation it is
-    /// closed, because an unfinished dump cannot be called off.
-    async fn ask(&mut self, table: Table) -> Result<Reply, SnapshotError> {
+    /// One dump. The socket is put back only when the dump ended, also if by a refusal: after any other error, a time-out
+    /// or a cancellation it is closed, because an unfinished dump cannot be called off.
+    async fn ask(&mut self, table: Table, only: Option<IfIndex>) -> Result<Reply, SnapshotError> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
             None if Namespace::current() != self.namespace => {
@@ -205,7 +280,7 @@ impl Dumper {
             None => open(self.buffers)?,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        let (kind, payload) = table.request();
+        let (kind, payload) = table.request(only);
         socket
             .request(kind, self.sequence, payload)
             .map_err(|source| SnapshotError::Send { table, source })?;
@@ -214,12 +289,14 @@ impl Dumper {
         loop {
             match socket.receive() {
                 Received::Datagram(datagram) => {
-                    let ended = reply
-                        .take(datagram)
-                        .map_err(|source| SnapshotError::Refused { table, source })?;
-                    if ended {
+                    let ended = reply.take(datagram);
+                    if !matches!(ended, Ok(false)) {
+                        // A refusal is an end as well.
                         self.socket = Some(socket);
-                        return Ok(reply);
+                        return match ended {
+                            Ok(_) => Ok(reply),
+                            Err(source) => Err(SnapshotError::Refused { table, source }),
+                        };
                     }
                     tokio::task::yield_now().await;
                 }

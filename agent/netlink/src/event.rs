@@ -1,4 +1,5 @@
-//! What changed, and was anything missed? A read-only socket on the groups of links and addresses.
+//! What changed, and was anything missed? A read-only socket on the groups of links, addresses, VLANs and
+//! forwarding entries.
 //!
 //! ```text
 //!                 ┌─ datagram ────▶ decode ─▶ events, or Loss::Undecodable
@@ -24,8 +25,10 @@ use crate::error::OpenError;
 use crate::message::messages;
 use crate::socket::{Buffers, Received, RouteSocket};
 
-/// RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h).
-const GROUPS: [u32; 3] = [1, 5, 9];
+/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h).
+const GROUPS: [u32; 4] = [1, 3, 5, 9];
+/// RTNLGRP_BRVLAN
+const VLAN_GROUP: u32 = 33;
 
 /// How it is known that an event was missed. The answer is always the same: a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,7 @@ pub struct Counters {
     pub foreign: u64,
 }
 
-/// The socket that hears about every change of links and addresses in one network namespace.
+/// The socket that hears about every change in one network namespace.
 pub struct EventSocket {
     socket: RouteSocket,
     counters: Counters,
@@ -128,7 +131,11 @@ impl EventSocket {
     pub fn open_with(buffers: Buffers) -> Result<Self, OpenError> {
         let socket = RouteSocket::open(buffers)?;
         let drops = socket.drops().unwrap_or(0);
+        socket.drop_noise();
         socket.join(&GROUPS)?;
+        if let Err(error) = socket.join(&[VLAN_GROUP]) {
+            tracing::warn!(%error, "No word about VLANs of bridges: Linux before 5.6");
+        }
         if socket.receive_buffer() < buffers.receive {
             tracing::warn!(
                 effective = socket.receive_buffer(),
@@ -205,8 +212,8 @@ fn take(datagram: &[u8], drained: &mut Drained, counters: &mut Counters) -> Opti
     for message in messages(datagram) {
         drained.messages += 1;
         let undecodable = match message.map(|message| decode(&message)) {
-            Ok(Decoded::Event(event)) => {
-                drained.events.push(event);
+            Ok(Decoded::Events(events)) => {
+                drained.events.extend(events);
                 continue;
             }
             Ok(Decoded::Ignored) => continue,

@@ -1,13 +1,13 @@
 //! The kernel's voice: what exists, what changed, and whether anything was missed.
 //!
 //! ```text
-//!                   groups LINK, IPV4_IFADDR, IPV6_IFADDR
+//!                   groups LINK, IPV4_IFADDR, IPV6_IFADDR, BRVLAN, NEIGH (filtered)
 //!  kernel ──────────────────────────────▶ EventSocket ──drain()──▶ Drained { events, loss, more }
 //!    │                                        │ read only                       │
 //!    │                                        ▼                                 ▼
 //!    │                                   decode: one tolerant decoder      Topology::fold
 //!    │                                        ▲                                 ▲
-//!    │  RTM_GETLINK, RTM_GETADDR              │                                 │
+//!    │  RTM_GETLINK, _ADDR, _VLAN, _NEIGH     │                                 │
 //!    ◀────────────────────────────────── Dumper ────snapshot()────▶ Snapshot, or why it is not whole
 //!    ─────────────────────────────────▶  (a socket of its own)
 //! ```
@@ -20,7 +20,8 @@
 //! acknowledges the request that caused it (`rtmsg_ifinfo`, `__inet_insert_ifa` and `inet6_addr_add` run under RTNL), so
 //! whatever was acknowledged before `drain` was called is in its answer. Two things come later, from work queues: the
 //! operational state that link watch sets, and IPv6 addresses added with IFA_F_NODAD or IFA_F_OPTIMISTIC
-//! (`inet6_addr_add` leaves their message to `addrconf_dad_work`). A [`Dumper::snapshot`] has them at once.
+//! (`inet6_addr_add` leaves their message to `addrconf_dad_work`). A [`Dumper::snapshot`] has them at once. One thing is
+//! never announced: MACs that SIOCADDMULTI, or a macvlan, puts into a device's filters; see [`Dumper::mac_list`].
 //!
 //! Two sockets, always: replies on a socket that joined a group cannot be told from other processes' notifications,
 //! which carry the sequence number of their requester. Sockets open in the network namespace of the calling thread, and
@@ -30,6 +31,7 @@ pub mod decode;
 mod dump;
 mod error;
 mod event;
+mod filter;
 mod message;
 mod netns;
 mod socket;

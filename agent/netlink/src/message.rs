@@ -27,6 +27,18 @@ pub(crate) const RTM_NEWADDR: u16 = 20;
 pub(crate) const RTM_DELADDR: u16 = 21;
 /// Asks for addresses.
 pub(crate) const RTM_GETADDR: u16 = 22;
+/// An entry of a forwarding or neighbour table as it is now.
+pub(crate) const RTM_NEWNEIGH: u16 = 28;
+/// An entry of a forwarding or neighbour table that went away.
+pub(crate) const RTM_DELNEIGH: u16 = 29;
+/// Asks for forwarding or neighbour tables.
+pub(crate) const RTM_GETNEIGH: u16 = 30;
+/// VLANs of a bridge or bridge port as they are now.
+pub(crate) const RTM_NEWVLAN: u16 = 112;
+/// VLANs of a bridge or bridge port that went away.
+pub(crate) const RTM_DELVLAN: u16 = 113;
+/// Asks for VLANs of bridges and bridge ports.
+pub(crate) const RTM_GETVLAN: u16 = 114;
 
 /// The table changed while it was dumped: rows may be missing or stale.
 pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;

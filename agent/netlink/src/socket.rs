@@ -23,7 +23,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::OpenError;
-use crate::sys;
+use crate::{filter, sys};
 
 /// Sizes of a socket's buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,14 @@ impl RouteSocket {
     pub(crate) fn join(&self, groups: &[u32]) -> Result<(), OpenError> {
         let joined = self.fd.get_ref().add_mcast_membership(Groups::new_groups(groups));
         joined.map_err(|error| failed("NETLINK_ADD_MEMBERSHIP", into_io(error)))
+    }
+
+    /// Keeps forwarding and neighbour entries that would be ignored off the socket. Without the filter they only cost
+    /// time.
+    pub(crate) fn drop_noise(&self) {
+        if let Err(error) = sys::attach_filter(self.fd.get_ref(), filter::NOISE) {
+            tracing::debug!(%error, "No filter on the event socket");
+        }
     }
 
     /// Makes the kernel check requests and honour their filters (since Linux 4.20). Dumps are right without it.

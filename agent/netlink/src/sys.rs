@@ -1,8 +1,8 @@
-//! What the kernel offers on a socket that neither neli nor nix wrap: the drop counter, and two calls for which the
-//! compiler cannot see that the descriptor stays open.
+//! What the kernel offers on a socket that neither neli nor nix wrap: the drop counter, a filter of messages, and two
+//! calls for which the compiler cannot see that the descriptor stays open.
 #![allow(
     unsafe_code,
-    reason = "getsockopt(SO_MEMINFO), BorrowedFd and AsyncFd of a socket that only lends its number"
+    reason = "getsockopt(SO_MEMINFO), setsockopt(SO_ATTACH_FILTER), BorrowedFd and AsyncFd of a socket that only lends its number"
 )]
 
 use std::io;
@@ -33,6 +33,29 @@ pub(crate) fn drops(socket: &NlSocketHandle) -> Option<u32> {
         )
     };
     (result == 0 && length == size).then_some(info[DROPS])
+}
+
+/// Attaches a filter (classic BPF) to what the kernel queues from now on.
+pub(crate) fn attach_filter<const N: usize>(
+    socket: &NlSocketHandle,
+    mut filter: [libc::sock_filter; N],
+) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(N).map_err(io::Error::other)?,
+        filter: filter.as_mut_ptr(),
+    };
+    let size = u32::try_from(size_of_val(&program)).expect("16 octets");
+    // SAFETY: `program` and the instructions that it points to are alive during the call, which copies them.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The socket's descriptor, for as long as the socket is borrowed.

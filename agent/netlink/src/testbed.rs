@@ -15,6 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 /// machine does not allow it.
 pub(crate) fn in_netns<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let name = thread::current().name().unwrap_or_default().to_owned();
+    let thread = thread::Builder::new().name(name.clone());
     let run = move || {
         if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
             writeln!(std::io::stderr(), "SKIPPED {name}: unshare(CLONE_NEWNET): {errno}").unwrap();
@@ -23,20 +24,55 @@ pub(crate) fn in_netns<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send +
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(test());
     };
-    if let Err(panic) = thread::spawn(run).join() {
+    if let Err(panic) = thread.spawn(run).unwrap().join() {
         std::panic::resume_unwind(panic);
     }
 }
 
 /// Runs `ip` with these arguments in the thread's namespace, and waits for it.
 pub(crate) fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    run("ip", arguments).unwrap();
+}
+
+/// As [`ip`], for `bridge`.
+pub(crate) fn bridge(arguments: &str) {
+    run("bridge", arguments).unwrap();
+}
+
+fn run(program: &str, arguments: &str) -> Result<(), String> {
+    let output = Command::new(program).args(arguments.split_whitespace()).output().unwrap();
+    let said = || format!("{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(()) } else { Err(said()) }
+}
+
+/// A bridge `br0` with VLAN filtering and two ports, `swp1` and `swp2`; false, and a word on the terminal, where the
+/// kernel has none.
+pub(crate) fn vlan_bridge() -> bool {
+    if let Err(refusal) = run("ip", "link add br0 type bridge vlan_filtering 1") {
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        writeln!(std::io::stderr(), "SKIPPED {name}: {}", refusal.trim_end()).unwrap();
+        return false;
+    }
+    for n in [1, 2] {
+        ip(&format!("link add swp{n} type veth peer name h{n}"));
+        ip(&format!("link set swp{n} master br0"));
+    }
+    true
 }
 
 /// Runs many `ip` commands in one process.
 pub(crate) fn ip_batch(commands: impl IntoIterator<Item = String>) {
-    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    batch("ip", commands);
+}
+
+/// Runs many `bridge` commands in one process.
+pub(crate) fn bridge_batch(commands: impl IntoIterator<Item = String>) {
+    batch("bridge", commands);
+}
+
+fn batch(program: &str, commands: impl IntoIterator<Item = String>) {
+    let mut child =
+        Command::new(program).args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     for command in commands {
         writeln!(stdin, "{command}").unwrap();

@@ -16,9 +16,17 @@ fn refusal(text: &str) -> String {
 fn every_key_is_taken() {
     let config = load(
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
+         [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
+         [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
          [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\n",
     )
     .unwrap();
+    let mac = "00:00:5e:00:02:00/40".parse().unwrap();
+    let rules = [
+        VmacRule { lower: Some("br0".into()), mac: None, policy: VmacPolicy::Always },
+        VmacRule { lower: Some("swp1".into()), mac: Some(mac), policy: VmacPolicy::Oper },
+    ];
+    assert_eq!(config.policy.vmac_rules, rules);
     assert_eq!(config.policy.exclude, BTreeSet::from(["mgmt".to_owned(), "swp3".to_owned()]));
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
     assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
@@ -32,13 +40,20 @@ fn errors_say_where() {
     for (text, parts) in [
         ("vrrp_rate = 5\nvmac_polcy = 'active'\n", vec!["line 2, column 1", "vmac_polcy", "^"]),
         ("[device]\nhwsin = 'x'\n", vec!["line 2, column 1", "hwsin", "hwsim"]),
-        ("vmac_policy = 'oper'\n", vec!["line 1, column 15", "oper", "active"]),
+        ("vmac_policy = 'opera'\n", vec!["line 1, column 15", "opera", "active"]),
         ("vrrp_burst = 1000\n", vec!["line 1, column 14", "1000", "power of two", "1024"]),
         ("vrrp_burst = 8\n", vec!["8 is not", "16 is"]),
         ("vrrp_burst = 4000000000\n", vec!["16777216 is"]),
         ("vrrp_rate = 0\n", vec!["line 1, column 13", "0 is not in 1..2000000000"]),
         ("exclude = 'swp1'\n", vec!["line 1", "sequence"]),
         ("exclude = [\n", vec!["line 1"]),
+        (
+            "vrrp_rate = 5\n[[vmac]]\npolicy = 'always'\n",
+            vec!["line 2, column 1", "`lower` or `mac`", "vmac_policy"],
+        ),
+        ("[[vmac]]\nlower = 'br0'\n", vec!["line 1", "policy"]),
+        ("[[vmac]]\nlowr = 'br0'\npolicy = 'oper'\n", vec!["line 2", "lowr", "lower"]),
+        ("[[vmac]]\nmac = 'x/8'\npolicy = 'oper'\n", vec!["line 2, column 7", "'x/8'", "/40"]),
     ] {
         let refusal = refusal(text);
         for part in parts {
@@ -70,4 +85,11 @@ fn later_files_win_key_by_key() {
     let config = Config::from_files(files(dir.path()).unwrap()).unwrap();
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (3, 16));
     assert_eq!(config.manage, Some(true));
+    // rules are one key: a later file's replace an earlier one's, as their order counts
+    let rule = |policy| format!("[[vmac]]\nlower = 'br0'\npolicy = '{policy}'\n");
+    fs::write(parts.join("40.toml"), rule("oper")).unwrap();
+    fs::write(parts.join("50.toml"), rule("always")).unwrap();
+    let config = Config::from_files(files(dir.path()).unwrap()).unwrap();
+    assert_eq!(config.policy.vmac_rules.len(), 1);
+    assert_eq!(config.policy.vmac_rules[0].policy, VmacPolicy::Always);
 }

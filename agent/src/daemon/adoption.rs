@@ -2,11 +2,13 @@
 //! unknown outcome.
 //!
 //! ```text
-//!   Away ──Connected──▶ Due ──view is whole──▶ Scanning ──▶ Reading ──▶ Ready ──a row in doubt──▶ read it ─┐
-//!    ▲                   ▲                        │            │         ▲                                 │
-//!    │                   └── the reading failed ──┴────────────┘         └─────────────────────────────────┘
+//!   Away ──Connected──▶ Due ──view is whole──▶ Scanning ──▶ Landmarks ──▶ Reading ──▶ Ready ──a row in doubt──▶ read it ─┐
+//!    ▲                   ▲                        │            │             │         ▲                                 │
+//!    │                   └── the reading failed ──┴────────────┴─────────────┘         └─────────────────────────────────┘
 //!    └── Disconnected
 //! ```
+//!
+//! Landmarks are the rows that say which chip index stands for which device; only then is it known which other rows to read.
 //!
 //! A row in doubt is fenced by the plan until it was read; the others go on meanwhile.
 
@@ -39,7 +41,9 @@ pub(super) enum Phase {
     Due(Instant),
     /// Rows that can be enumerated are being read.
     Scanning,
-    /// These rows are being read by key.
+    /// These rows are being read by key: they say which chip index stands for what.
+    Landmarks(BTreeSet<Key>),
+    /// These rows are being read by key: all others that matter.
     Reading(BTreeSet<Key>),
     /// Applied is what the chip holds.
     Ready,
@@ -54,6 +58,11 @@ pub(super) struct Doubts {
 }
 
 impl Phase {
+    /// Rows are being read by key to take the chip over.
+    const fn is_reading(&self) -> bool {
+        matches!(self, Self::Landmarks(_) | Self::Reading(_))
+    }
+
     /// When something has to be tried though nothing happens.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         match self {
@@ -69,13 +78,13 @@ impl Daemon {
             Report::Connected(capabilities) => self.greet(capabilities),
             Report::Absent => self.observer.begin(),
             Report::Scanned(Ok(found)) if self.phase == Phase::Scanning => self.adopt(found),
-            Report::Rows(Ok(found)) if matches!(self.phase, Phase::Reading(_)) => {
-                self.settle_all(found);
-            }
+            Report::Rows(Ok(found)) if self.phase.is_reading() => self.settle_all(found),
             Report::Rows(Ok(found)) => self.settle_doubts(found),
             Report::Scanned(Err(error)) | Report::Rows(Err(error)) => self.postpone(&error),
+            Report::Noticed(notices) => self.fdb.learn(&notices, &self.reconciler),
             Report::Disconnected => {
                 self.phase = Phase::Away;
+                self.listening = false;
                 self.doubts = Doubts::default();
                 // Nobody knows what the chip holds, or whether it has power.
                 self.reconciler.adopt(Tables::new());
@@ -95,6 +104,7 @@ impl Daemon {
             virtual_routers: capabilities.virtual_routers,
             mac_profiles: capabilities.mac_profiles,
             mac_profile_bits: capabilities.mac_profile_prefix_bits,
+            lags: capabilities.lags.unwrap_or(u16::MAX),
         };
         tracing::info!(
             chip = chip.chip_id,
@@ -108,13 +118,14 @@ impl Daemon {
         }
         if *self.reconciler.chip() != chip || *self.reconciler.limits() != limits {
             self.former_generation += self.reconciler.generation();
-            self.reconciler = Reconciler::new(self.policy.clone(), chip, limits);
+            self.reconciler = Reconciler::new(self.source.config.policy.clone(), chip, limits);
             self.observer.restart();
         }
         if !self.observe {
             let Capabilities { chip_id, generation, .. } = &capabilities;
             self.log = Some(IntentLog::open(&self.directory, chip_id, *generation));
         }
+        self.open_record(&capabilities.chip_id);
         self.observer.begin();
         self.capabilities = Some(capabilities);
         self.phase = Phase::Due(Instant::now());
@@ -148,24 +159,33 @@ impl Daemon {
     }
 
     fn adopt(&mut self, found: ReadBack) {
-        let wanted = self.reconciler.adopt(found.tables);
-        let logged = self.log.iter().flat_map(IntentLog::rows).map(|(key, _)| key.clone());
-        let keys: BTreeSet<Key> = wanted.into_iter().chain(logged).collect();
+        let keys = self.reconciler.adopt(found.tables);
         self.chip.order(Order::Read(keys.iter().cloned().collect()));
-        self.phase = Phase::Reading(keys);
+        self.phase = Phase::Landmarks(keys);
     }
 
     /// Every row that was asked for is known now, or as good as.
     fn settle_all(&mut self, mut found: ReadBack) {
-        let Phase::Reading(keys) = std::mem::replace(&mut self.phase, Phase::Ready) else { return };
-        for key in &keys {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ready);
+        let (Phase::Landmarks(keys) | Phase::Reading(keys)) = &phase else { return };
+        for key in keys {
             let entry = self.judge(key, &mut found);
             self.reconciler.settle(key, entry);
+        }
+        if matches!(phase, Phase::Landmarks(_)) {
+            let wanted = self.reconciler.claim();
+            let logged = self.log.iter().flat_map(IntentLog::rows).map(|(key, _)| key.clone());
+            let keys: BTreeSet<Key> = wanted.into_iter().chain(logged).collect();
+            self.chip.order(Order::Read(keys.iter().cloned().collect()));
+            self.phase = Phase::Reading(keys);
+            return;
         }
         if let Some(log) = &mut self.log {
             log.restart(self.reconciler.applied().tables().values());
         }
         self.adopted = Some(Instant::now());
+        self.fdb.forget();
+        self.fdb.stir();
     }
 
     fn settle_doubts(&mut self, mut found: ReadBack) {
@@ -176,6 +196,7 @@ impl Daemon {
             }
             self.reconciler.settle(&key, entry);
         }
+        self.fdb.stir();
     }
 
     /// What a row holds: what was read; where that can't be, what the log says. A write whose answer is not known is made
@@ -196,7 +217,7 @@ impl Daemon {
     }
 
     fn postpone(&mut self, error: &AsicError) {
-        if matches!(self.phase, Phase::Scanning | Phase::Reading(_)) {
+        if self.phase == Phase::Scanning || self.phase.is_reading() {
             tracing::warn!("Chip can't be read: {}; trying again", chain(error));
             self.phase = Phase::Due(Instant::now() + PAUSE);
         } else {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use firsthop_asic::spectrum::Spectrum;
 use firsthop_asic::spectrum::session::Settings;
 use firsthop_asic::{
-    Asic as _, AsicError, Capabilities, ChipLock, Completion, Event, ReadBack, Ticket,
+    Asic as _, AsicError, Capabilities, ChipLock, Completion, Event, Notices, ReadBack, Ticket,
 };
 use firsthop_model::chip::{Change, Key};
 use tokio::sync::mpsc;
@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Between looks at whether the chip was reset behind a connection that stands.
 const INSPECTION: Duration = Duration::from_millis(250);
 
+/// Between questions for learnt MACs, as in mlxsw (MLXSW_SP_DEFAULT_LEARNING_INTERVAL).
+const NOTICES: Duration = Duration::from_millis(100);
+
 /// What the chip is to do.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -38,6 +41,8 @@ pub(super) enum Order {
     Scan,
     /// These rows; answered by [`Report::Rows`].
     Read(Vec<Key>),
+    /// Whether to ask which MACs it learnt; told by [`Report::Noticed`]. Off when a connection begins.
+    Listen(bool),
 }
 
 /// What became of the chip and of orders.
@@ -47,6 +52,8 @@ pub(super) enum Report {
     Completed(Completion),
     Scanned(Result<ReadBack, AsicError>),
     Rows(Result<ReadBack, AsicError>),
+    /// MACs that the chip learnt or forgot, or that some were lost on their way.
+    Noticed(Notices),
     Disconnected,
     /// The first attempt to connect failed; others follow.
     Absent,
@@ -159,8 +166,12 @@ impl FarEnd {
         let generation = chip.last_capabilities().generation;
         let mut inspection = interval(INSPECTION);
         inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut notices = interval(NOTICES);
+        notices.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut listening = false;
         loop {
             tokio::select! {
+                _ = notices.tick(), if listening => chip.ask_notices(),
                 _ = inspection.tick() => match chip.generation().await {
                     Ok(now) if now != generation => return "Chip was reset".to_owned(),
                     Ok(_) => {}
@@ -169,6 +180,18 @@ impl FarEnd {
                 },
                 event = chip.next() => match event {
                     Event::Completed(completion) => self.tell(Report::Completed(completion)),
+                    Event::Noticed(answer) => {
+                        let noticed = answer.unwrap_or_else(|error| {
+                            tracing::debug!("{}", chain(&error));
+                            Notices { lost: true, ..Notices::default() }
+                        });
+                        if noticed.more && listening {
+                            chip.ask_notices();
+                        }
+                        if noticed.lost || !noticed.list.is_empty() {
+                            self.tell(Report::Noticed(noticed));
+                        }
+                    }
                     Event::Disconnected(error) => return chain(&error),
                 },
                 order = self.orders.recv() => match order {
@@ -186,6 +209,7 @@ impl FarEnd {
                         let rows = chip.read(&keys).await;
                         self.tell(Report::Rows(rows));
                     }
+                    Some((_, Order::Listen(on))) => listening = on,
                     None => return "The daemon ends".to_owned(),
                 },
             }

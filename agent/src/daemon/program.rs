@@ -15,12 +15,13 @@ use clap::Parser as _;
 use firsthop_asic::AsicError;
 use firsthop_netlink::OpenError;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::Daemon;
 use super::options::Options;
+use super::reload::Source;
 use crate::api::listener;
 use crate::api::socket::{self, SocketError};
 use crate::chain;
@@ -116,8 +117,11 @@ fn start(options: &Options) -> Result<(), DaemonError> {
 /// Runs until a signal. The chip stays as it is: a restart finds it so.
 async fn run(options: &Options, config: Config) -> Result<(), DaemonError> {
     let system = |what| move |source| DaemonError::System { what, source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("Catching SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Catching SIGINT"))?;
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate()).map_err(system("Catching SIGTERM"))?,
+        interrupt: signal(SignalKind::interrupt()).map_err(system("Catching SIGINT"))?,
+        hangup: signal(SignalKind::hangup()).map_err(system("Catching SIGHUP"))?,
+    };
 
     let netns = firsthop_netlink::netns_name();
     let path = match &options.socket {
@@ -134,8 +138,18 @@ async fn run(options: &Options, config: Config) -> Result<(), DaemonError> {
     let observe = options.observe || config.manage == Some(false);
     let directory = path.parent().map(PathBuf::from).unwrap_or_default();
     tracing::info!(socket = %path.display(), chip = %target, observe, "Started");
-    let mut daemon = Daemon::open(config.policy, target, observe, directory, incoming)?;
-    daemon.run(&mut terminate, &mut interrupt).await
+    let source = Source { named: options.config.clone(), config };
+    let mut daemon = Daemon::open(source, target, observe, directory, incoming)?;
+    daemon.run(&mut signals).await
+}
+
+/// What the daemon is told by signals.
+#[derive(Debug)]
+pub(super) struct Signals {
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
+    /// The configuration is to be read again.
+    pub(super) hangup: Signal,
 }
 
 /// The chip that is to be programmed.

@@ -1,4 +1,4 @@
-use firsthop_model::chip::{Fid, Rif, RifIndex, RifKind, Vid, VrId};
+use firsthop_model::chip::{Fid, PortOrLag, Rif, RifIndex, RifKind, Vid, VrId};
 use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac};
 
@@ -64,7 +64,7 @@ fn enumerable_rows_are_not_logged() {
     let rif = Rif {
         rif: RifIndex(0),
         enabled: true,
-        kind: RifKind::Subport { port: LocalPort(1), fid: Fid(5120) },
+        kind: RifKind::Subport { at: PortOrLag::Port(LocalPort(1)), fid: Fid(5120) },
         vr: VrId(0),
         mtu: 1500,
         mac: Mac([2, 0, 0, 0, 0, 1]),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use firsthop_model::chip::{Change, Entry, Key, Rif, RouteAction, TrapAction, TrapId};
+use firsthop_model::chip::{
+    Change, Entry, FloodTo, Key, PortOrLag, Rif, RouteAction, TrapAction, TrapId,
+};
 use firsthop_model::intent::{CONTROL_TRAPS, GROUPS, State};
-use firsthop_model::plan::Object;
 use firsthop_model::reconcile::{self, Reconciler};
 use firsthop_model::topology::Link;
 use firsthop_model::{IfIndex, Mac};
@@ -60,10 +61,7 @@ fn row(
     told: &mut BTreeSet<IfIndex>,
 ) -> Difference {
     let key = difference.change.key();
-    let ifindex = match difference.object {
-        Object::Interface(ifindex) => Some(ifindex),
-        Object::Traps | Object::VirtualRouter(_) | Object::Leftover => None,
-    };
+    let ifindex = reconciler.device_of(difference.object);
     let owners: Vec<&Link> = ifindex.map_or_else(Vec::new, |lower| owners(reconciler, lower, &key));
     told.extend(owners.iter().map(|link| link.ifindex));
     let standing = match key {
@@ -212,6 +210,18 @@ fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> Str
         Key::PortLearning(at, vid) => format!("{} vlan {vid} learning", port(at)),
         Key::PortStp(at, vid) => format!("{} vlan {vid} stp", port(at)),
         Key::PortVidFid(at, vid) => format!("{} vlan {vid} fid", port(at)),
+        Key::VidFid(vid) => format!("vlan {vid} fid ({})", dev()),
+        Key::AgeingTime => "ageing time".to_owned(),
+        Key::FloodTable(bridging, traffic) => {
+            format!("flood table {} {}", word(bridging), word(traffic))
+        }
+        Key::FloodPort(fid, class, to) => format!("fid {fid} flood {} {}", word(class), flood(*to)),
+        Key::Learnt(fid, PortOrLag::Port(at)) => format!("fid {fid} learnt at {}", port(at)),
+        Key::Learnt(fid, PortOrLag::Lag(lag)) => format!("fid {fid} learnt at lag {lag}"),
+        Key::Lag(lag) => format!("lag {lag} ({})", dev()),
+        Key::LagPort(lag, at) => format!("lag {lag} distributes to {}", port(at)),
+        Key::LagCollector(at) => format!("{} lag", port(at)),
+        Key::LagCollecting(at) => format!("{} collects", port(at)),
     }
 }
 
@@ -228,7 +238,10 @@ fn content(entry: &Entry) -> String {
         Entry::LpmTree { .. }
         | Entry::LpmTreeShape { .. }
         | Entry::VrTree { .. }
-        | Entry::Fid { .. } => "set".to_owned(),
+        | Entry::Fid { .. }
+        | Entry::FloodTable { .. }
+        | Entry::Lag { .. }
+        | Entry::LagPort { .. } => "set".to_owned(),
         Entry::MulticastDefault { trap: id, .. } => format!("cpu ({})", trap(*id)),
         Entry::Route { action: RouteAction::Ip2me, .. } => "cpu (ip2me)".to_owned(),
         Entry::Route { action: RouteAction::Trap(id), .. } => format!("cpu ({})", trap(*id)),
@@ -240,13 +253,28 @@ fn content(entry: &Entry) -> String {
             if *untagged { "untagged" } else { "tagged" }.to_owned()
         }
         Entry::PortLearning { enabled, .. } => if *enabled { "on" } else { "off" }.to_owned(),
-        Entry::PortStp { forwarding, .. } => {
-            if *forwarding { "forwarding" } else { "discarding" }.to_owned()
-        }
-        Entry::PortVidFid { fid, rif, .. } => {
+        Entry::PortStp { state, .. } => word(state),
+        Entry::AgeingTime { seconds } => format!("{seconds} s"),
+        Entry::FloodPort { .. } => "member".to_owned(),
+        Entry::Learnt { .. } => "flushed".to_owned(),
+        Entry::LagCollector { lag, .. } | Entry::LagCollecting { lag, .. } => format!("lag {lag}"),
+        Entry::PortVidFid { fid, rif, .. } | Entry::VidFid { fid, rif, .. } => {
             let rif = rif.map_or_else(|| "none".to_owned(), |rif| rif.to_string());
             format!("fid {fid} rif {rif}")
         }
+    }
+}
+
+/// A value as it is serialised: one word.
+fn word(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or_default().replace('_', " ")
+}
+
+fn flood(to: FloodTo) -> String {
+    match to {
+        FloodTo::Port(port) => format!("port {}", port.0),
+        FloodTo::Router => "router".to_owned(),
     }
 }
 

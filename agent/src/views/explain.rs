@@ -1,9 +1,10 @@
 //! Why is this device in the chip, or not? Each condition with its result, then what the chip made of it.
 
+use firsthop_model::IfIndex;
 use firsthop_model::chip::Rif;
 use firsthop_model::intent::{Reason, Scheme, State, Verdict, judge};
 use firsthop_model::reconcile::{Reconciler, Standing};
-use firsthop_model::topology::{Link, LinkKind, MacvlanMode};
+use firsthop_model::topology::{IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode};
 use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub struct Explanation {
     pub ifname: String,
     /// Index in the kernel
     pub ifindex: u32,
-    /// `rif` or `vmac`
+    /// `rif`, `vmac` or `bridge_port`
     pub object: String,
     /// The device in words
     pub what: String,
@@ -68,8 +69,28 @@ pub const fn should_be_in_chip(state: State) -> bool {
 pub fn explain(reconciler: &Reconciler, link: &Link) -> Explanation {
     match virtual_verdict(reconciler, link) {
         Some(verdict) => explain_vmac(reconciler, link, verdict),
-        None => explain_rif(reconciler, link),
+        None => match member(reconciler, link) {
+            Some((bridge, verdict)) => explain_member(reconciler, link, bridge, verdict),
+            None => explain_rif(reconciler, link),
+        },
     }
+}
+
+/// A bridge member without addresses: what matters of it is whether the chip bridges it.
+fn member<'a>(reconciler: &'a Reconciler, link: &Link) -> Option<(IfIndex, &'a Verdict)> {
+    let bridge = link.master?;
+    let verdict = reconciler.bridges().get(&bridge)?.verdicts.get(&link.ifindex)?;
+    reconciler.topology().addresses(link.ifindex).is_empty().then_some((bridge, verdict))
+}
+
+fn explain_member(
+    reconciler: &Reconciler,
+    link: &Link,
+    bridge: IfIndex,
+    verdict: &Verdict,
+) -> Explanation {
+    let standing = reconciler.member_standing(bridge, verdict);
+    about(link, "bridge_port", describe(reconciler, link), verdict, standing)
 }
 
 fn virtual_verdict<'a>(reconciler: &'a Reconciler, link: &Link) -> Option<&'a Verdict> {
@@ -105,8 +126,7 @@ fn slot_holder(reconciler: &Reconciler, link: &Link) -> Option<u8> {
 
 fn explain_rif(reconciler: &Reconciler, link: &Link) -> Explanation {
     // A device without addresses has no unit that speaks for it, but the same questions.
-    let port = reconciler.chip().port_of(&link.altnames);
-    let verdict = judge(reconciler.topology(), link, port, reconciler.policy());
+    let verdict = judge(&reconciler.scene(), link);
     let standing = reconciler.rif_standing(link.ifindex).unwrap_or_else(|| Standing {
         state: verdict.reason().map_or(State::Pending, Reason::state),
         reason: verdict.reason(),
@@ -184,8 +204,26 @@ fn describe(reconciler: &Reconciler, link: &Link) -> String {
             };
             format!("macvlan {mode}{over}")
         }
-        LinkKind::Ipvlan { .. } => format!("ipvlan{over}"),
+        LinkKind::Ipvlan { mode, flag } => {
+            let mode = match mode {
+                IpvlanMode::L2 => "l2",
+                IpvlanMode::L3 => "l3",
+                IpvlanMode::L3s => "l3s",
+                IpvlanMode::Other(_) => "in an unknown mode",
+            };
+            let flag = match flag {
+                IpvlanFlag::Bridge => "bridge",
+                IpvlanFlag::Private => "private",
+                IpvlanFlag::Vepa => "vepa",
+            };
+            format!("ipvlan {mode} {flag}{over}")
+        }
         LinkKind::Vrf { table } => format!("VRF of table {table}"),
+        LinkKind::Vlan { vid, .. } => format!("VLAN {vid}{over}"),
+        LinkKind::Bridge { vlan_filtering: true, .. } => "VLAN-aware bridge".to_owned(),
+        LinkKind::Bridge { vlan_filtering: false, .. } => "VLAN-unaware bridge".to_owned(),
+        LinkKind::Bond { .. } => "bond".to_owned(),
+        LinkKind::Team => "team".to_owned(),
         LinkKind::Other { name } => format!("{name}{over}"),
         LinkKind::None => "network device".to_owned(),
     }

@@ -1,11 +1,11 @@
 //! Router interfaces, virtual MACs and ports: one value for each netdev.
 
-use firsthop_model::Mac;
-use firsthop_model::chip::{Key, Rif as ChipRif, RifKind, Vid};
+use firsthop_model::chip::{Entry, Key, Rif as ChipRif, RifKind, Vid};
 use firsthop_model::intent::{Reason, Scheme, State, Verdict};
 use firsthop_model::reconcile::{Reconciler, Standing};
 use firsthop_model::topology::Link;
 use firsthop_model::types::Family;
+use firsthop_model::{LocalPort, Mac};
 use serde::{Deserialize, Serialize};
 
 use super::{handle, name, vrf};
@@ -147,16 +147,16 @@ pub fn rifs(reconciler: &Reconciler, filter: &Filter) -> Vec<Rif> {
 pub(super) fn rif(reconciler: &Reconciler, link: &Link) -> Option<Rif> {
     let standing = reconciler.rif_standing(link.ifindex)?;
     let chip = reconciler.applied_rif(link.ifindex);
-    let fid = chip.map(|rif| match rif.kind {
-        RifKind::Subport { fid, .. } => fid,
-    });
-    let vid = fid.and_then(|_| vid(reconciler, link));
+    let fid = chip.map(|rif| rif.kind.fid());
+    let vid = chip.and_then(|rif| vid(reconciler, rif));
     Some(Rif {
         ifname: link.ifname.clone(),
         ifindex: link.ifindex.0,
         rif: chip.map(|rif| rif.rif.0),
         kind: chip.map(|rif| match rif.kind {
             RifKind::Subport { .. } => "subport".to_owned(),
+            RifKind::Vlan { .. } => "vlan".to_owned(),
+            RifKind::Fid { .. } => "fid".to_owned(),
         }),
         mac: chip.map(|rif: &ChipRif| rif.mac).or(link.mac),
         vrf: vrf(reconciler, link),
@@ -170,14 +170,21 @@ pub(super) fn rif(reconciler: &Reconciler, link: &Link) -> Option<Rif> {
 }
 
 /// The VLAN of a router interface; the chip's internal one of untagged frames is none.
-fn vid(reconciler: &Reconciler, link: &Link) -> Option<u16> {
-    let port = reconciler.chip().port_of(&link.altnames)?;
-    let rif = reconciler.applied_rif(link.ifindex)?.rif;
-    let entry = reconciler.applied().get(&Key::EgressVid(rif, port))?;
-    match entry {
-        firsthop_model::chip::Entry::EgressVid { vid, .. } if *vid != Vid::UNTAGGED => Some(vid.0),
-        _ => None,
-    }
+fn vid(reconciler: &Reconciler, rif: &ChipRif) -> Option<u16> {
+    let vid = match rif.kind {
+        RifKind::Vlan { vid, .. } => Some(vid),
+        RifKind::Fid { .. } => None,
+        // all ports of a sub-port interface have the same
+        RifKind::Subport { .. } => {
+            let first = Key::EgressVid(rif.rif, LocalPort(0));
+            let (_, entry) = reconciler.applied().tables().range(first..).next()?;
+            match entry {
+                Entry::EgressVid { rif: of, vid, .. } if *of == rif.rif => Some(*vid),
+                _ => None,
+            }
+        }
+    };
+    vid.filter(|vid| *vid != Vid::UNTAGGED).map(|vid| vid.0)
 }
 
 /// Every macvlan and ipvlan, by index.
@@ -199,6 +206,7 @@ pub fn vmacs(reconciler: &Reconciler, filter: &Filter) -> Vec<Vmac> {
 pub(super) fn vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> Vmac {
     let standing = reconciler.vmac_standing(link, verdict);
     let scheme = link.mac.map(Scheme::of);
+    let lower = link.lower().and_then(|lower| reconciler.topology().link(lower));
     let place = reconciler.place_of(link).filter(|(_, fid)| {
         let row = link.mac.map(|mac| Key::RouterMac(*fid, mac));
         row.is_some_and(|row| reconciler.applied().get(&row).is_some())
@@ -212,7 +220,11 @@ pub(super) fn vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> V
         family: scheme.and_then(|scheme| scheme.family),
         vrid: scheme.and_then(|scheme| scheme.vrid).map(firsthop_model::Vrid::get),
         role: role(scheme, verdict),
-        policy: reconciler.policy().vmac_policy.name().to_owned(),
+        policy: reconciler
+            .policy()
+            .vmac_policy_of(lower.map(|lower| lower.ifname.as_str()), link.mac)
+            .name()
+            .to_owned(),
         rif: place.map(|(rif, _)| rif.0),
         fid: place.map(|(_, fid)| fid.0),
         fast_path: place.is_some() && reconciler.fast_path(link) == Some(true),

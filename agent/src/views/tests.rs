@@ -6,7 +6,7 @@ use firsthop_model::intent::{ChipIdentity, Policy, State};
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_model::topology::{Address, Event, Link, LinkKind, MacvlanMode, OperState};
+use firsthop_model::topology::{Address, Event, Link, LinkKind, MacvlanMode, OperState, Slave};
 use firsthop_model::{IfIndex, Mac};
 use serde_json::{Value, json};
 
@@ -26,7 +26,8 @@ impl Bench {
 
     fn with(refuses: fn(&Change) -> bool, rifs: u16) -> Self {
         let chip = ChipIdentity { chip_id: "0".into(), ports: 2 };
-        let limits = Limits { rifs, virtual_routers: 2, mac_profiles: 4, mac_profile_bits: 36 };
+        let limits =
+            Limits { rifs, virtual_routers: 2, mac_profiles: 4, mac_profile_bits: 36, lags: 4 };
         let mut reconciler = Reconciler::new(Policy::default(), chip, limits);
         reconciler.adopt(Tables::new());
         let mut bench = Self { reconciler, refuses };
@@ -86,6 +87,8 @@ fn link(ifindex: u32, ifname: &str, mac: &str, kind: LinkKind) -> Link {
         link_netnsid: None,
         master: None,
         kind,
+        slave: Slave::None,
+        perm_mac: None,
     }
 }
 

@@ -2,12 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const STRANGER: [u8; 6] = [2, 0xbb, 0, 0, 0, 1];
+const SENDER: [u8; 6] = [2, 0xbb, 0, 0, 0, 1];
 const UDP: u8 = 17;
 const VRRP: u8 = 112;
 
 pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().expect("tests name addresses")
+}
+
+/// The same frame in a VLAN.
+pub(crate) fn tagged(frame: &[u8], tag: Option<u16>) -> Vec<u8> {
+    let Some(vid) = tag else { return frame.to_vec() };
+    let (addresses, rest) = frame.split_at(12);
+    [addresses, &[0x81, 0x00], &vid.to_be_bytes(), rest].concat()
 }
 
 /// A UDP packet of a stranger on the link.
@@ -37,13 +44,13 @@ pub(crate) fn vrrp_v6() -> Vec<u8> {
 pub(crate) fn arp_request() -> Vec<u8> {
     let mut frame = ethernet([0xff; 6], 0x0806);
     frame.extend([0, 1, 8, 0, 6, 4, 0, 1]);
-    frame.extend(STRANGER);
+    frame.extend(SENDER);
     frame.extend([10, 0, 1, 200, 0, 0, 0, 0, 0, 0, 10, 0, 1, 1]);
     frame
 }
 
 fn ethernet(to: [u8; 6], ethertype: u16) -> Vec<u8> {
-    [&to[..], &STRANGER, &ethertype.to_be_bytes()].concat()
+    [&to[..], &SENDER, &ethertype.to_be_bytes()].concat()
 }
 
 fn ipv4(to: [u8; 6], destination: Ipv4Addr, protocol: u8, ttl: u8, payload: &[u8]) -> Vec<u8> {

@@ -1,74 +1,104 @@
 //! Who says what about the same state, in one vocabulary: the oracle, the acknowledged tables, the chip's own tables, and frames.
 
+mod canonical;
+mod fates;
+mod room;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
-use firsthop_model::chip::{
-    Entry, Fid, Key, MacProfile, Rif, RifIndex, RifKind, RouteAction, Tables, Vid, VrId,
-};
-use firsthop_model::intent::TABLE_MAIN;
-use oracle::Kernel;
+use firsthop_model::chip::{Entry, Fid, Key, PortOrLag, Rif, RifKind, RouteAction, Tables, Vid};
+use oracle::{Kernel, Shape, Switch};
 
 use crate::frames;
-use crate::rig::{Fate, Rig};
-use crate::stories::{addresses_of_interest, macs_of_interest};
-use crate::world::{PORTS, World};
+use crate::rig::Rig;
+use crate::stories::addresses_of_interest;
+use crate::world::World;
 
-const EXTERNAL_ROUTE: u16 = 0x70;
-const IPV4_LPM_MISS: u16 = 0x17b;
+pub(crate) use canonical::{bare_chip, bare_rows};
+pub(crate) use fates::{Fates, Way, fates, place_name, place_of, wanted_fates};
+pub(crate) use room::has_room;
+
+use fates::{fates_agree, ways_of, wired};
+
 const LOCAL_ROUTE: u16 = 0x5f;
 const LINK_LOCAL_SCOPE: u16 = 0x61;
 const ARP_REQUEST: u16 = 0xe0;
 const IPV4_VRRP: u16 = 0x59;
 const IPV6_VRRP: u16 = 0x7a;
 
-type MacBytes = [u8; 6];
+pub(crate) type MacBytes = [u8; 6];
 
-/// What a port's router interface is said to be.
+/// Where a router interface is, in the chip's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Ports, and the VLAN.
+    Subport(BTreeSet<u16>, Option<u16>),
+    /// VLAN of the VLAN-aware bridge
+    Vlan(u16),
+    /// Ports with their VLANs that are in the bridge.
+    Fid(BTreeSet<(u16, Option<u16>)>),
+}
+
+/// What a device's router interface is said to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
+    place: Place,
+    table: u32,
     mac: MacBytes,
     mtu: u16,
     vrrp_ipv4: Option<u8>,
     vrrp_ipv6: Option<u8>,
-    answers: BTreeSet<MacBytes>,
+    pub(crate) answers: BTreeSet<MacBytes>,
     served: BTreeSet<IpAddr>,
 }
 
-/// Router interfaces by port.
-pub(crate) type View = BTreeMap<u16, Said>;
+/// Router interfaces by ifindex.
+pub(crate) type View = BTreeMap<u32, Said>;
 
-/// MACs that are answered, by port.
-pub(crate) type Answers = BTreeMap<u16, BTreeSet<MacBytes>>;
-
-pub(crate) fn by_oracle(kernel: &Kernel) -> View {
-    let said = |(port, rif): (u16, oracle::RouterPort)| {
+pub(crate) fn by_oracle(kernel: &Kernel, switch: &Switch) -> View {
+    let said = |(ifindex, rif): (&u32, &oracle::RouterInterface)| {
+        let place = match &rif.shape {
+            Shape::Subport { ports, vid } => Place::Subport(ports.clone(), *vid),
+            Shape::Vlan { vid, .. } => Place::Vlan(*vid),
+            Shape::Fid { bridge } => {
+                let members = switch.bridges[bridge].iter();
+                let tag = |member: &oracle::Member| member.vlans.values().next().copied().flatten();
+                let each = members.flat_map(|m| m.ports.iter().map(move |port| (*port, tag(m))));
+                Place::Fid(each.collect())
+            }
+        };
+        let same_table = switch.router_interfaces.values().filter(|o| o.table == rif.table);
         let said = Said {
+            place,
+            table: rif.table,
             mac: rif.mac,
             mtu: rif.mtu,
             vrrp_ipv4: rif.vrrp_ipv4,
             vrrp_ipv6: rif.vrrp_ipv6,
-            answers: rif.answers.into_keys().collect(),
-            served: oracle::served_addresses(kernel, port),
+            answers: rif.answers.keys().copied().collect(),
+            served: same_table.flat_map(|other| other.own.clone()).collect(),
         };
-        (port, said)
+        (*ifindex, said)
     };
-    oracle::router_ports(kernel).into_iter().map(said).collect()
+    debug_assert!(switch.router_interfaces.keys().all(|i| kernel.devices.contains_key(i)));
+    switch.router_interfaces.iter().map(said).collect()
 }
 
-/// What acknowledged rows come to, followed from the port on like a frame.
-pub(crate) fn by_tables(tables: &Tables) -> View {
+/// What acknowledged rows come to, followed from the router interfaces of devices.
+pub(crate) fn by_tables(rig: &Rig, world: &World) -> Result<View, String> {
+    let tables = rig.reconciler.applied().tables();
     let mut view = View::new();
-    for port in 1..=PORTS {
-        let port_key = firsthop_model::LocalPort(port);
-        let Some(Entry::PortVidFid { fid, rif: Some(rif), .. }) =
-            tables.get(&Key::PortVidFid(port_key, Vid::UNTAGGED))
-        else {
-            continue;
-        };
-        let Some(Entry::Rif(rif)) = tables.get(&Key::Rif(*rif)) else { continue };
+    let mut owned = BTreeSet::new();
+    for ifindex in world.kernel.devices.keys() {
+        let Some(rif) = rig.reconciler.applied_rif(IfIndex(*ifindex)) else { continue };
+        owned.insert(rif.rif);
+        let (place, fid) = placed(tables, rif)
+            .map_err(|why| format!("{}: {why}", world.kernel.devices[ifindex].name))?;
         let mut said = Said {
+            place,
+            table: rig.table_of(rif.vr),
             mac: rif.mac.0,
             mtu: rif.mtu,
             vrrp_ipv4: rif.vrrp_ipv4.map(u8::from),
@@ -78,170 +108,139 @@ pub(crate) fn by_tables(tables: &Tables) -> View {
         };
         for entry in tables.values() {
             match entry {
-                Entry::RouterMac { fid: of, mac } if of == fid => {
-                    said.answers.insert(mac.0);
-                }
+                Entry::RouterMac { fid: of, mac } if *of == fid => _ = said.answers.insert(mac.0),
                 Entry::Route { vr, prefix, action: RouteAction::Ip2me } if *vr == rif.vr => {
                     said.served.insert(prefix.addr());
                 }
                 _ => {}
             }
         }
-        view.insert(port, said);
+        view.insert(*ifindex, said);
     }
-    view
+    let nobodys = |entry: &&Entry| matches!(entry, Entry::Rif(rif) if !owned.contains(&rif.rif));
+    match tables.values().find(nobodys) {
+        Some(rif) => Err(format!("A router interface is nobody's: {rif:?}")),
+        None => Ok(view),
+    }
 }
 
-/// What the chip does with frames; MAC, MTU and slots, which no single frame shows, from its dump.
-pub(crate) fn by_frames(rig: &mut Rig) -> Result<View, String> {
-    let answers = answers(rig)?;
-    let mut view = View::new();
-    for rif in rig.chip.dump().rifs {
-        let Some(port) = rif.port.filter(|_| rif.enabled) else { continue };
-        let mac = rif.mac.octets();
-        let slot = |vrid: u8| (vrid != 0).then_some(vrid);
-        let mut said = Said {
-            mac,
-            mtu: rif.mtu,
-            vrrp_ipv4: slot(rif.vrrp_id_ipv4),
-            vrrp_ipv6: slot(rif.vrrp_id_ipv6),
-            answers: answers[&port].clone(),
-            served: BTreeSet::new(),
-        };
-        for ip in addresses_of_interest() {
-            match rig.receive(port, &frames::udp(mac, ip)) {
-                Fate::Trapped(LOCAL_ROUTE) => drop(said.served.insert(ip)),
-                Fate::Trapped(EXTERNAL_ROUTE) => {}
-                fate => return Err(format!("A packet to {ip} on port {port} was {fate:?}")),
+/// Where the rows put a router interface; the ways in and the ways out have to agree.
+fn placed(tables: &Tables, rif: &Rif) -> Result<(Place, Fid), String> {
+    let fid = rif.kind.fid();
+    let mut ways = BTreeSet::new();
+    for entry in tables.values() {
+        if let Entry::PortVidFid { port, vid, fid: of, rif: irif } = entry
+            && *of == fid
+        {
+            ways.insert((port.0, (*vid != Vid::UNTAGGED).then_some(vid.0)));
+            if *irif != Some(rif.rif) {
+                return Err(format!("{entry:?} does not lead to {rif:?}"));
             }
         }
+    }
+    match tables.get(&Key::FidRif(fid)) {
+        Some(Entry::FidRif { rif: of, .. }) if *of == rif.rif => {}
+        other => return Err(format!("The FID of {rif:?} leads to {other:?}")),
+    }
+    let place = match rif.kind {
+        RifKind::Subport { at, .. } => {
+            let ports: BTreeSet<u16> = ways.iter().map(|(port, _)| *port).collect();
+            let vids: BTreeSet<_> = ways.iter().map(|(_, vid)| *vid).collect();
+            let [vid] = vids.into_iter().collect::<Vec<_>>()[..] else {
+                return Err(format!("{rif:?} has the ways {ways:?}"));
+            };
+            let is_at = match at {
+                PortOrLag::Port(port) => ports == BTreeSet::from([port.0]),
+                PortOrLag::Lag(lag) => ports.iter().all(|port| {
+                    let key = Key::LagCollector(firsthop_model::LocalPort(*port));
+                    matches!(tables.get(&key), Some(Entry::LagCollector { lag: of, .. }) if *of == lag)
+                }),
+            };
+            if !is_at {
+                return Err(format!("{rif:?} is not at the ports {ports:?}"));
+            }
+            Place::Subport(ports, vid)
+        }
+        RifKind::Vlan { vid, fid } => {
+            match tables.get(&Key::VidFid(vid)) {
+                Some(Entry::VidFid { fid: of, rif: Some(irif), .. })
+                    if *of == fid && *irif == rif.rif => {}
+                other => return Err(format!("The VLAN of {rif:?} leads to {other:?}")),
+            }
+            Place::Vlan(vid.0)
+        }
+        RifKind::Fid { .. } => Place::Fid(ways),
+    };
+    Ok((place, fid))
+}
+
+/// What no single frame shows, from the chip's dump; and, by frames, which destinations and control packets reach the CPU.
+fn by_frames(rig: &mut Rig, switch: &Switch, oracle: &View) -> Result<(), String> {
+    let mut seen = 0;
+    for rif in rig.chip.dump().rifs.into_iter().filter(|rif| rif.enabled) {
+        let owner = rig.device_of(rif.rif).ok_or_else(|| format!("{rif:?} is nobody's"))?;
+        let wanted = oracle.get(&owner).ok_or_else(|| format!("{rif:?} is unwanted"))?;
+        seen += 1;
+        let slot = |vrid: u8| (vrid != 0).then_some(vrid);
+        let said = (rif.mac.octets(), rif.mtu, slot(rif.vrrp_id_ipv4), slot(rif.vrrp_id_ipv6));
+        if said != (wanted.mac, wanted.mtu, wanted.vrrp_ipv4, wanted.vrrp_ipv6) {
+            return Err(format!("The chip has {rif:x?}, the oracle wants {wanted:x?}"));
+        }
+        // One way to it is enough here: `fates_agree` looks at all.
+        let Some(way) = ways_of(switch, owner).into_iter().next() else { continue };
+        let mut served = BTreeSet::new();
+        for ip in addresses_of_interest() {
+            if rig.trap_of(way, &frames::udp(wanted.mac, ip)) == Some(LOCAL_ROUTE) {
+                served.insert(ip);
+            }
+        }
+        let of_interest: BTreeSet<_> = addresses_of_interest().into_iter().collect();
+        let wanted_served: BTreeSet<_> =
+            wanted.served.intersection(&of_interest).copied().collect();
+        if served != wanted_served {
+            return Err(format!("By {way:?} the chip serves {served:?}, not {wanted_served:?}"));
+        }
         for (what, frame, trap) in [
-            (
-                "packet to a link-local",
-                frames::udp(mac, frames::ip("fe80::abcd")),
-                LINK_LOCAL_SCOPE,
-            ),
+            ("link-local", frames::udp(wanted.mac, frames::ip("fe80::abcd")), LINK_LOCAL_SCOPE),
             ("ARP request", frames::arp_request(), ARP_REQUEST),
             ("IPv4 advertisement", frames::vrrp_v4(), IPV4_VRRP),
             ("IPv6 advertisement", frames::vrrp_v6(), IPV6_VRRP),
         ] {
-            let fate = rig.receive(port, &frame);
-            if fate != Fate::Trapped(trap) {
-                return Err(format!(
-                    "A {what} on port {port} was {fate:?}, not trapped as {trap:#x}"
-                ));
+            let got = rig.trap_of(way, &frame);
+            if got != Some(trap) {
+                return Err(format!("A {what} by {way:?} was trapped as {got:x?}, not {trap:#x}"));
             }
         }
-        if view.insert(port, said).is_some() {
-            return Err(format!("Port {port} has two router interfaces"));
-        }
     }
-    for (port, macs) in &answers {
-        if !macs.is_empty() && !view.contains_key(port) {
-            return Err(format!("Port {port} has no router interface and answers {macs:x?}"));
-        }
-    }
-    Ok(view)
-}
-
-/// Which MACs are answered, by a frame to each on each port.
-pub(crate) fn answers(rig: &mut Rig) -> Result<Answers, String> {
-    let mut answers = Answers::new();
-    for port in 1..=PORTS {
-        let mut answered = BTreeSet::new();
-        for mac in macs_of_interest() {
-            match rig.receive(port, &frames::udp(mac, frames::ip("203.0.113.77"))) {
-                // Routed; in a virtual router without its default route too.
-                Fate::Trapped(EXTERNAL_ROUTE | IPV4_LPM_MISS) => drop(answered.insert(mac)),
-                Fate::Dropped => {}
-                fate => return Err(format!("A frame to {mac:x?} on port {port} was {fate:?}")),
-            }
-        }
-        answers.insert(port, answered);
-    }
-    Ok(answers)
-}
-
-/// The MACs that the oracle wants answered.
-pub(crate) fn wanted_answers(kernel: &Kernel) -> Answers {
-    let view = by_oracle(kernel);
-    (1..=PORTS)
-        .map(|port| (port, view.get(&port).map(|said| said.answers.clone()).unwrap_or_default()))
-        .collect()
-}
-
-/// Rows with chip indices replaced by what they stand for: ports and tables.
-pub(crate) fn unnumbered(rig: &Rig) -> Tables {
-    let tables = rig.reconciler.applied().tables();
-    let port_of = |index: RifIndex| match tables.get(&Key::Rif(index)) {
-        Some(Entry::Rif(Rif { kind: RifKind::Subport { port, .. }, .. })) => RifIndex(port.0),
-        _ => RifIndex(u16::MAX),
-    };
-    let fid_of = |fid: Fid| Fid::of_subport(port_of(RifIndex(fid.0 - Fid::ROUTER_BASE)));
-    let allocation = rig.reconciler.allocation();
-    let table_of = |vr: VrId| {
-        let table = allocation.tables().find(|table| allocation.vr(*table) == Some(vr));
-        VrId(table.and_then(|table| u16::try_from(table).ok()).unwrap_or(u16::MAX))
-    };
-    let mut plain = Tables::new();
-    for entry in tables.values() {
-        let mut entry = entry.clone();
-        match &mut entry {
-            Entry::Rif(rif) => {
-                let RifKind::Subport { fid, .. } = &mut rif.kind;
-                (rif.rif, *fid) = (port_of(rif.rif), fid_of(*fid));
-                (rif.vr, rif.mac_profile) = (table_of(rif.vr), MacProfile(0));
-            }
-            Entry::VrTree { vr, .. }
-            | Entry::MulticastDefault { vr, .. }
-            | Entry::Route { vr, .. } => *vr = table_of(*vr),
-            Entry::Fid { fid } | Entry::RouterMac { fid, .. } => *fid = fid_of(*fid),
-            Entry::FidRif { fid, rif } => (*fid, *rif) = (fid_of(*fid), port_of(*rif)),
-            Entry::EgressVid { rif, .. } => *rif = port_of(*rif),
-            Entry::PortVidFid { fid, rif, .. } => {
-                (*fid, *rif) = (fid_of(*fid), rif.map(port_of));
-            }
-            Entry::Router { .. }
-            | Entry::Policer { .. }
-            | Entry::TrapGroup { .. }
-            | Entry::Trap { .. }
-            | Entry::LpmTree { .. }
-            | Entry::LpmTreeShape { .. }
-            | Entry::PortPvid { .. }
-            | Entry::PortVlan { .. }
-            | Entry::PortLearning { .. }
-            | Entry::PortStp { .. } => {}
-        }
-        plain.insert(entry.key(), entry);
-    }
-    plain
+    if seen == oracle.len() { Ok(()) } else { Err("A router interface is missing".to_owned()) }
 }
 
 /// At rest and with nothing refused: the oracle, the acknowledged tables, the frames and the verdicts say the same.
 pub(crate) fn all_agree(rig: &mut Rig, world: &World) -> Result<(), String> {
-    let oracle = by_oracle(&world.kernel);
-    same("acknowledged tables", &by_tables(rig.reconciler.applied().tables()), &oracle)?;
-    same("frames through the chip", &by_frames(rig)?, &oracle)?;
+    let switch = Switch::of(&world.kernel);
+    let oracle = by_oracle(&world.kernel, &switch);
+    same(world, "acknowledged tables", &by_tables(rig, world)?, &oracle)?;
+    by_frames(rig, &switch, &oracle)?;
+    fates_agree(rig, &switch)?;
+    wired(rig, &switch)?;
     verdicts_agree(rig, world)?;
     at_rest(rig)
 }
 
-fn same(who: &str, said: &View, oracle: &View) -> Result<(), String> {
-    if said == oracle {
-        return Ok(());
-    }
-    for port in 1..=PORTS {
-        let (said, wanted) = (said.get(&port), oracle.get(&port));
+fn same(world: &World, who: &str, said: &View, oracle: &View) -> Result<(), String> {
+    for ifindex in said.keys().chain(oracle.keys()) {
+        let (said, wanted) = (said.get(ifindex), oracle.get(ifindex));
         if said != wanted {
+            let name = world.kernel.devices.get(ifindex).map_or("?", |device| &device.name);
             return Err(format!(
-                "Port {port}: the {who} say {said:x?}, the oracle says {wanted:x?}"
+                "{name}: the {who} say\n  {said:x?}, the oracle says\n  {wanted:x?}"
             ));
         }
     }
-    Err(format!("The {who} know ports that do not exist"))
+    Ok(())
 }
 
-/// State and reason of every macvlan.
+/// State and reason of every macvlan, and the reason of everything else.
 fn verdicts_agree(rig: &Rig, world: &World) -> Result<(), String> {
     for (ifindex, device) in &world.kernel.devices {
         let Some(wanted) = oracle::verdict(&world.kernel, *ifindex) else { continue };
@@ -256,6 +255,15 @@ fn verdicts_agree(rig: &Rig, world: &World) -> Result<(), String> {
             return Err(format!("{}: the agent says {said:?}, the oracle {wanted:?}", device.name));
         }
     }
+    for (ifindex, device) in &world.kernel.devices {
+        let wanted = oracle::shape(&world.kernel, *ifindex).err();
+        let unit = rig.reconciler.unit(IfIndex(*ifindex));
+        let Some(verdict) = unit.and_then(|unit| unit.rif.as_ref()) else { continue };
+        let said = verdict.reason().map(firsthop_model::intent::Reason::code);
+        if said != wanted {
+            return Err(format!("{}: the agent says {said:?}, the oracle {wanted:?}", device.name));
+        }
+    }
     Ok(())
 }
 
@@ -263,7 +271,9 @@ fn verdicts_agree(rig: &Rig, world: &World) -> Result<(), String> {
 pub(crate) fn at_rest(rig: &mut Rig) -> Result<(), String> {
     let differences = rig.reconciler.differences();
     if !differences.is_empty() {
-        return Err(format!("At rest, but Intended and Applied differ: {differences:#?}"));
+        let lines = differences.iter().take(8).map(|one| format!("\n    {one:?}"));
+        let (count, lines) = (differences.len(), lines.collect::<String>());
+        return Err(format!("At rest, but Intended and Applied differ in {count} rows:{lines}"));
     }
     if !rig.reconciler.is_synced() {
         return Err("At rest, but not synced".to_owned());
@@ -274,58 +284,39 @@ pub(crate) fn at_rest(rig: &mut Rig) -> Result<(), String> {
     }
 }
 
-/// Does what the oracle wants find room in every table, with room to spare for what comes before what goes?
-pub(crate) fn has_room(rig: &Rig, world: &World) -> bool {
-    let chip = rig.personality();
-    let view = oracle::router_ports(&world.kernel);
-    let free_bits = 48 - u32::from(chip.profile_prefix_bits);
-    let prefix = |mac: MacBytes| {
-        mac.iter().fold(0_u64, |all, octet| all << 8 | u64::from(*octet)) >> free_bits
-    };
-    let profiles: BTreeSet<_> = view.values().map(|rif| prefix(rif.mac)).collect();
-    let tables: BTreeSet<_> = view.values().map(|rif| rif.vrf.unwrap_or(TABLE_MAIN)).collect();
-    let macs: usize = view.values().map(|rif| rif.answers.len()).sum();
-    let routes = |ipv4: bool| {
-        let own = view.values().flat_map(|rif| rif.own.iter().map(move |ip| (rif.vrf, *ip)));
-        own.filter(|(_, ip)| ip.is_ipv4() == ipv4).collect::<BTreeSet<_>>().len() + tables.len()
-    };
-    let below = |used: usize, size: u64| u64::try_from(used).is_ok_and(|used| used < size);
-    let up_to = |used: usize, size: u64| u64::try_from(used).is_ok_and(|used| used <= size);
-    up_to(view.len(), chip.rifs.into())
-        && up_to(view.len(), chip.fids.into())
-        && up_to(tables.len(), chip.virtual_routers.into())
-        && below(profiles.len(), chip.mac_profiles.into())
-        && below(macs, chip.fdb.into())
-        && below(routes(true), chip.routes_ipv4.into())
-        && below(routes(false), chip.routes_ipv6.into())
-}
-
-/// In a chip that is too small, what is answered is still only what should be, or what a port refused a new MAC had.
+/// In a chip that is too small, what is answered is still only what should be, or what a device refused a new MAC had.
 pub(crate) fn nothing_foreign(
     rig: &mut Rig,
     world: &World,
-    port_macs: &BTreeSet<MacBytes>,
+    device_macs: &BTreeSet<MacBytes>,
 ) -> Result<(), String> {
-    let wanted = wanted_answers(&world.kernel);
-    for (port, macs) in answers(rig)? {
-        for mac in macs {
-            if !wanted[&port].contains(&mac) && !port_macs.contains(&mac) {
-                return Err(format!("Port {port} answers {mac:x?}, which nobody wants"));
+    let wanted = wanted_fates(&Switch::of(&world.kernel));
+    for (way, fate) in fates(rig) {
+        for mac in fate.routed {
+            let asked = wanted.get(&way).is_some_and(|wanted| wanted.routed.contains(&mac));
+            if !asked && !device_macs.contains(&mac) {
+                return Err(format!("{way:?} answers {mac:x?}, which nobody wants"));
             }
         }
     }
     Ok(())
 }
 
-/// Every bound router interface has records for its own MAC and for the holders of its fast path.
+/// Every router interface that can be entered has records for its own MAC and for the holders of its fast path.
 pub(crate) fn anchored(tables: &Tables) -> Result<(), String> {
-    for (port, said) in by_tables(tables) {
-        let slots = [(1, said.vrrp_ipv4), (2, said.vrrp_ipv6)];
-        let held =
-            slots.iter().filter_map(|(family, vrid)| Some([0, 0, 0x5e, 0, *family, (*vrid)?]));
-        for mac in held.chain([said.mac]) {
-            if !said.answers.contains(&mac) {
-                return Err(format!("Port {port} has no record of {mac:x?}: {said:x?}"));
+    for entry in tables.values() {
+        let Entry::Rif(rif) = entry else { continue };
+        let fid = rif.kind.fid();
+        if !rif.enabled || !tables.contains_key(&Key::FidRif(fid)) {
+            continue;
+        }
+        let slots = [(1, rif.vrrp_ipv4), (2, rif.vrrp_ipv6)];
+        let held = slots
+            .iter()
+            .filter_map(|(family, vrid)| Some([0, 0, 0x5e, 0, *family, u8::from((*vrid)?)]));
+        for mac in held.chain([rif.mac.0]) {
+            if !tables.contains_key(&Key::RouterMac(fid, firsthop_model::Mac(mac))) {
+                return Err(format!("There is no record of {mac:x?} for {rif:x?}"));
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Stories that once failed, and the shortest ones for faults that chance finds too rarely.
 
-use oracle::Kind;
+use oracle::{Kind, Protocol};
 
-use crate::action::{Action, Dev, Failing, Lower, Master, Refusal, Story};
+use crate::action::{Action, Dev, Failing, Lower, Refusal, Story};
 use crate::judge::{all_agree, anchored};
 use crate::rig::Rig;
-use crate::stories::plain;
+use crate::stories::{bond_of, plain};
 use crate::world::World;
 use crate::{Outcome, each_step, judge_step};
 
@@ -14,10 +14,10 @@ const VRRP_5: [u8; 6] = [0, 0, 0x5e, 0, 1, 5];
 
 /// Port 1 with 10.0.1.2, and a macvlan on it with 10.0.1.1.
 fn active(mac: [u8; 6]) -> Vec<Action> {
-    let dev = Dev::Vmac(0);
+    let dev = Dev::vmac(0);
     vec![
-        Action::AddAddress(Dev::Port(1), plain("10.0.1.2")),
-        Action::Create { dev, lower: Lower::Port(1), mac, kind: Kind::Macvlan },
+        Action::AddAddress(Dev::port(1), plain("10.0.1.2")),
+        Action::Create { dev, lower: Lower::On(Dev::port(1)), mac: Some(mac), kind: Kind::Macvlan },
         Action::AddAddress(dev, plain("10.0.1.1")),
     ]
 }
@@ -26,8 +26,8 @@ fn active(mac: [u8; 6]) -> Vec<Action> {
 #[test]
 fn vrf_of_a_macvlan_goes() {
     let mut story = active(VRRP_5);
-    story.push(Action::Enslave(Dev::Vmac(0), Some(Master::VrfA)));
-    story.push(Action::Delete { dev: Dev::Master(Master::VrfA), quietly: true });
+    story.push(Action::Enslave(Dev::vmac(0), Some(Dev::vrf(0))));
+    story.push(Action::Delete { dev: Dev::vrf(0), quietly: true });
     each_step("spectrum2", &Story(story)).unwrap();
 }
 
@@ -36,7 +36,7 @@ fn vrf_of_a_macvlan_goes() {
 fn macvlan_returns_before_its_removal_is_retried() {
     let run = || -> Outcome {
         let mut world = World::new();
-        let mut rig = Rig::started("spectrum2", world.snapshot())?;
+        let mut rig = Rig::started("spectrum2", &world)?;
         let play = |rig: &mut Rig, world: &mut World, story: &[Action]| {
             for action in story {
                 let events = world.act(action);
@@ -48,7 +48,7 @@ fn macvlan_returns_before_its_removal_is_retried() {
         play(&mut rig, &mut world, &active(ANYCAST))?;
         // The macvlan's route goes first, then its MAC.
         rig.plan_refusal(Refusal { nth: 2, how: Failing::Transient });
-        let dev = Dev::Vmac(0);
+        let dev = Dev::vmac(0);
         play(&mut rig, &mut world, &[Action::Delete { dev, quietly: true }])?;
         play(&mut rig, &mut world, &active(ANYCAST))?;
         rig.recover()?;
@@ -62,14 +62,19 @@ fn macvlan_returns_before_its_removal_is_retried() {
 fn freed_profile_is_taken() {
     let run = || -> Outcome {
         let mut world = World::new();
-        let mut rig = Rig::started("tiny", world.snapshot())?;
+        let mut rig = Rig::started("tiny", &world)?;
         let another = [2, 0xaa, 0, 0, 0, 1];
-        let (one, three, vmac) = (Dev::Port(1), Dev::Port(3), Dev::Vmac(0));
+        let (one, three, vmac) = (Dev::port(1), Dev::port(3), Dev::vmac(0));
         let mut story: Vec<_> =
-            (1..=3).map(|port| Action::AddAddress(Dev::Port(port), plain("10.0.1.2"))).collect();
+            (1..=3).map(|port| Action::AddAddress(Dev::port(port), plain("10.0.1.2"))).collect();
         story.extend([
             // A macvlan shares the MAC, so that no record goes when the port gives it up.
-            Action::Create { dev: vmac, lower: Lower::Port(3), mac: another, kind: Kind::Macvlan },
+            Action::Create {
+                dev: vmac,
+                lower: Lower::On(Dev::port(3)),
+                mac: Some(another),
+                kind: Kind::Macvlan,
+            },
             Action::AddAddress(vmac, plain("10.0.1.2")),
             Action::SetMac(three, another),
             // Refused: both profiles are taken, and the port shares its own.
@@ -92,14 +97,14 @@ fn freed_profile_is_taken() {
 fn doubtful_row_is_written_after_its_read_back() {
     let run = || -> Outcome {
         let mut world = World::new();
-        let mut rig = Rig::started("spectrum2", world.snapshot())?;
+        let mut rig = Rig::started("spectrum2", &world)?;
         // The second tree of the virtual router finds no room, the first can't be taken back; then the RIF fails, and its FID
         // is freed, which wakes the virtual router while the first tree is still in doubt.
         for (nth, how) in [(2, Failing::Capacity), (3, Failing::Transient), (5, Failing::Transient)]
         {
             rig.plan_refusal(Refusal { nth, how });
         }
-        let events = world.act(&Action::AddAddress(Dev::Port(1), plain("10.0.1.1")));
+        let events = world.act(&Action::AddAddress(Dev::port(1), plain("10.0.1.1")));
         rig.feed(events);
         rig.settle()?;
         rig.recover()?;
@@ -114,17 +119,66 @@ fn doubtful_row_is_written_after_its_read_back() {
 fn mac_changes_while_no_agent_runs() {
     let run = || -> Outcome {
         let mut world = World::new();
-        let mut rig = Rig::started("tiny", world.snapshot())?;
+        let mut rig = Rig::started("tiny", &world)?;
         for port in [1, 2] {
-            let events = world.act(&Action::AddAddress(Dev::Port(port), plain("10.0.1.2")));
+            let events = world.act(&Action::AddAddress(Dev::port(port), plain("10.0.1.2")));
             rig.feed(events);
         }
         rig.settle()?;
-        world.act(&Action::SetMac(Dev::Port(1), [2, 0xaa, 0, 0, 0, 1]));
-        world.act(&Action::Delete { dev: Dev::Port(2), quietly: true });
-        rig.restart(world.snapshot())?;
+        world.act(&Action::SetMac(Dev::port(1), [2, 0xaa, 0, 0, 0, 1]));
+        world.act(&Action::Delete { dev: Dev::port(2), quietly: true });
+        rig.restart(&world)?;
         rig.settle_watched(|rig, _| anchored(rig.reconciler.applied().tables()))?;
         judge_step("tiny", &mut rig, &world)
     };
     run().unwrap();
+}
+
+// Broken if a LAG with more ports than the chip allows were tried for ever, or its first ports lost.
+#[test]
+fn lag_with_too_many_ports() {
+    let run = || -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("tiny", &world)?;
+        for action in bond_of(Dev::bond(0), &[1, 2, 3]) {
+            let events = world.act(&action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        for action in [
+            Action::AddAddress(Dev::bond(0), plain("10.0.1.2")),
+            Action::Enslave(Dev::port(1), None),
+        ] {
+            let events = world.act(&action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        all_agree(&mut rig, &world)
+    };
+    run().unwrap();
+}
+
+// Broken if the chip's bridging stayed set up once no bridge is left for it.
+#[test]
+fn last_bridge_goes() {
+    let bridge = Dev::bridge(0);
+    let story = vec![
+        Action::Enslave(Dev::port(1), Some(bridge)),
+        Action::AddAddress(bridge, plain("10.0.1.2")),
+        Action::Filtering(bridge, true, Protocol::Dot1ad),
+        Action::Filtering(bridge, false, Protocol::Dot1q),
+        Action::Delete { dev: bridge, quietly: false },
+    ];
+    each_step("spectrum2", &Story(story)).unwrap();
+}
+
+// Broken if a port that moves from a LAG to a bridge left rows of the LAG behind, or the LAG took rows that are the bridge's now.
+#[test]
+fn port_moves_from_lag_to_bridge() {
+    let (bond, bridge) = (Dev::bond(0), Dev::bridge(0));
+    let mut story = bond_of(bond, &[1, 2]);
+    story.push(Action::AddAddress(bond, plain("10.0.1.2")));
+    story.push(Action::AddAddress(bridge, plain("10.0.1.2")));
+    story.push(Action::Enslave(Dev::port(1), Some(bridge)));
+    each_step("spectrum2", &Story(story)).unwrap();
 }

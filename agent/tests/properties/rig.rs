@@ -8,37 +8,33 @@
 //!
 //! Changes complete in any order, as a back end may do it; the order is a function of the seed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use firsthop_asic::spectrum::registers::Dialect;
 use firsthop_asic::spectrum::session::{Session, Settings};
 use firsthop_asic::spectrum::synchronous;
 use firsthop_asic::{AsicError, Class, ReadBack, Readability, readability};
-use firsthop_model::chip::{Change, Key};
+use firsthop_model::chip::{Change, Key, RifIndex, VrId};
 use firsthop_model::intent::{ChipIdentity, Policy};
-use firsthop_model::plan::Limits;
+use firsthop_model::plan::{Limits, Object};
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_model::topology::{Event, Snapshot};
-use hwsim::chip::{Chip, FaultAction, FaultOp, FaultRule, LocalPort, Nanos, Output, Personality};
+use firsthop_model::topology::Event;
+use hwsim::chip::{
+    Chip, FaultAction, FaultOp, FaultRule, LocalPort, Nanos, Personality, TraceVerdict,
+};
 
 use crate::action::{Failing, Refusal};
-use crate::world::{CHIP_ID, EXCLUDED, PORTS};
+use crate::frames;
+use crate::judge::{Way, place_name};
+use crate::world::{CHIP_ID, EXCLUDED, PORTS, World};
 
 /// More writes than any story needs; a plan that never ends is found by it.
 const ENDLESS: usize = 20_000;
 
 /// After that a row that a full chip refused is tried again although nothing was freed.
 const LAST_RESORT: Duration = Duration::from_secs(60);
-
-/// What became of a frame from the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Dropped,
-    /// To the CPU under this trap.
-    Trapped(u16),
-    /// Out of a port, which nothing here may do.
-    Sent,
-}
 
 /// Agent and chip.
 #[derive(Debug)]
@@ -57,7 +53,6 @@ pub(crate) struct Rig {
     /// The last row whose write failed by plan.
     pub(crate) refused: Option<Key>,
     random: u64,
-    output: Vec<Output>,
 }
 
 impl Rig {
@@ -67,11 +62,17 @@ impl Rig {
         for port in 1..=PORTS {
             chip.link(LocalPort(port), true);
         }
+        let mut session = Session::new(Settings::default(), 7);
+        session.speak(Dialect {
+            ports: PORTS,
+            vlan_rif_has_efid: personality.vlan_rif_has_efid,
+            lag_members: personality.max_lag_members,
+        });
         Self {
             reconciler: reconciler(&personality),
             chip,
             personality,
-            session: Session::new(Settings::default(), 7),
+            session,
             session_time: Duration::ZERO,
             now: Duration::ZERO,
             chip_time: Duration::ZERO,
@@ -79,14 +80,14 @@ impl Rig {
             refusals: Vec::new(),
             refused: None,
             random: seed,
-            output: Vec::new(),
         }
     }
 
-    /// A rig that starts with a snapshot, at rest.
-    pub(crate) fn started(personality: &str, snapshot: Snapshot) -> Result<Self, String> {
+    /// A rig that starts with a snapshot and what an earlier run remembered, at rest.
+    pub(crate) fn started(personality: &str, world: &World) -> Result<Self, String> {
         let mut rig = Self::new(personality, 0);
-        rig.reconciler.replace(snapshot);
+        rig.feed(world.history());
+        rig.reconciler.replace(world.snapshot());
         rig.settle()?;
         Ok(rig)
     }
@@ -162,21 +163,27 @@ impl Rig {
     }
 
     /// Another agent takes over the same chip, with the log of the former one: the keys of rows that it had written.
-    pub(crate) fn restart(&mut self, snapshot: Snapshot) -> Result<(), String> {
+    pub(crate) fn restart(&mut self, world: &World) -> Result<(), String> {
         let former = std::mem::replace(&mut self.reconciler, reconciler(&self.personality));
         self.outstanding.clear();
-        let rifs = self.personality.rifs;
-        let scanned = self.read(Some(rifs), &[])?;
-        self.reconciler.replace(snapshot);
+        let scanned = self.read(Some(self.personality.rifs), &[])?;
+        self.feed(world.history());
+        self.reconciler.replace(world.snapshot());
         self.reconciler.recompute();
-        let mut keys = self.reconciler.adopt(scanned.tables);
+        let landmarks = self.reconciler.adopt(scanned.tables);
+        self.settle_by_log(landmarks, &former)?;
+        let mut keys = self.reconciler.claim();
         let written = former.applied().tables().keys();
         let by_key = |key: &&Key| readability(key) != Readability::Enumerable;
         keys.extend(written.filter(by_key).cloned());
+        self.settle_by_log(keys, &former)
+    }
+
+    /// Reads rows; what can't be read is believed to be as it was acknowledged.
+    fn settle_by_log(&mut self, keys: BTreeSet<Key>, former: &Reconciler) -> Result<(), String> {
         let keys: Vec<Key> = keys.into_iter().collect();
         let found = self.read(None, &keys)?;
         for key in &keys {
-            // What can't be read is believed to be as it was acknowledged.
             let entry = match readability(key) {
                 Readability::Unreadable => former.applied().get(key),
                 Readability::Enumerable | Readability::ByKey => found.tables.get(key),
@@ -192,6 +199,9 @@ impl Rig {
         self.outstanding.clear();
         let found = self.read(Some(self.personality.rifs), &[])?;
         for key in self.reconciler.adopt(found.tables) {
+            self.reconciler.settle(&key, None);
+        }
+        for key in self.reconciler.claim() {
             self.reconciler.settle(&key, None);
         }
         Ok(())
@@ -214,16 +224,43 @@ impl Rig {
         }
     }
 
-    /// A frame from the wire.
-    pub(crate) fn receive(&mut self, port: u16, frame: &[u8]) -> Fate {
-        self.chip_time += Duration::from_millis(10);
-        self.output.clear();
-        self.chip.receive(Nanos::from(self.chip_time), LocalPort(port), frame, &mut self.output);
-        match self.output.as_slice() {
-            [] => Fate::Dropped,
-            [Output::Cpu { punt, .. }] => Fate::Trapped(punt.trap_id),
-            _ => Fate::Sent,
+    /// What the chip would do with a frame that comes in by a port with a tag.
+    pub(crate) fn trace(&self, (port, tag): Way, frame: &[u8]) -> TraceVerdict {
+        let frame = frames::tagged(frame, tag);
+        self.chip.trace(Nanos::from(self.chip_time), LocalPort(port), &frame).verdict
+    }
+
+    /// The trap under which the CPU would get a frame.
+    pub(crate) fn trap_of(&self, way: Way, frame: &[u8]) -> Option<u16> {
+        self.trace(way, frame).punt.map(|punt| punt.trap_id)
+    }
+
+    /// What the router interface with this index is planned with.
+    fn object_of(&self, rif: u16) -> Option<Object> {
+        let allocation = self.reconciler.allocation();
+        allocation.interfaces().find(|object| allocation.rif(*object) == Some(RifIndex(rif)))
+    }
+
+    /// The device whose router interface has this index.
+    pub(crate) fn device_of(&self, rif: u16) -> Option<u32> {
+        self.reconciler.device_of(self.object_of(rif)?).map(|ifindex| ifindex.0)
+    }
+
+    /// A name for the place of the router interface with this index; see [`crate::judge::place_name`].
+    pub(crate) fn place_of(&self, rif: u16) -> Option<u32> {
+        match self.object_of(rif)? {
+            Object::Interface(ifindex) => Some(ifindex.0),
+            Object::Domain(domain) => {
+                Some(place_name(domain.bridge.0, domain.vlan.map(|vid| vid.0)))
+            }
+            _ => None,
         }
+    }
+
+    /// The routing table that a virtual router serves.
+    pub(crate) fn table_of(&self, vr: VrId) -> u32 {
+        let allocation = self.reconciler.allocation();
+        allocation.tables().find(|table| allocation.vr(*table) == Some(vr)).unwrap_or(u32::MAX)
     }
 
     /// Executes a change, unless it is one that a story lets fail.
@@ -305,6 +342,7 @@ fn reconciler(personality: &Personality) -> Reconciler {
         virtual_routers: personality.virtual_routers,
         mac_profiles: personality.mac_profiles,
         mac_profile_bits: personality.profile_prefix_bits,
+        lags: personality.max_lag,
     };
     let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
     let identity = ChipIdentity { chip_id: CHIP_ID.to_owned(), ports: PORTS };

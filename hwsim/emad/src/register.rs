@@ -5,13 +5,15 @@
 //!
 //! ```text
 //!   router    RGCR  RITR  REIV  RATR  RALTA RALST RALTB  RALUE  RAUHT RAUHTD  RMFT2
-//!   switch    SFD   SFN   SFDF  SFMR  SVFA  SPVID SPVM  SPVMLR  SPMS   SFGC   SMID2
+//!   switch    SFD   SFN   SFDF  SFDAT SFMR  SVFA  SPVID SPVM  SPAFT  SPVMLR SPMS  SFGC  SMID2
+//!   LAGs      SLDR  SLCR  SLCOR
 //!   traps     HPKT  HTGT  QPCR
 //! ```
 
 use crate::layout::{DecodeError, Layout};
 
 mod flood;
+mod lag;
 mod port_vlan;
 mod qpcr;
 mod ralue;
@@ -23,6 +25,7 @@ mod rgcr;
 mod ritr;
 mod rmft2;
 mod sfd;
+mod sfdat;
 mod sfdf;
 mod sfmr;
 mod sfn;
@@ -32,7 +35,8 @@ mod trap;
 mod tree;
 
 pub use flood::{BridgeType, FloodTable, FloodType, Sfgc, Smid2};
-pub use port_vlan::{Spvid, Spvm, SpvmRecord, Spvmlr, SpvmlrRecord};
+pub use lag::{Slcor, SlcorCol, Slcr, SlcrType, Sldr, SldrOp};
+pub use port_vlan::{Spaft, Spvid, Spvm, SpvmRecord, Spvmlr, SpvmlrRecord};
 pub use qpcr::{Qpcr, QpcrAction, QpcrScope, QpcrUnits, RateType};
 pub use ralue::{Ralue, RalueAction, RalueEntry, RalueOp};
 pub use ratr::{Ratr, RatrOp, RatrType};
@@ -43,6 +47,7 @@ pub use rgcr::Rgcr;
 pub use ritr::{Ritr, RitrCounter, RitrOp, RitrType};
 pub use rmft2::{FlexActions, IrifMask, Rmft2, Rmft2Groups};
 pub use sfd::{Sfd, SfdAction, SfdOp, SfdPolicy, SfdRecord, SfdTarget};
+pub use sfdat::Sfdat;
 pub use sfdf::{Sfdf, SfdfFlush};
 pub use sfmr::{Sfmr, SfmrOp};
 pub use sfn::{Sfn, SfnEvent, SfnRecord};
@@ -139,7 +144,7 @@ macro_rules! registers {
 }
 
 registers! {
-    Sfd Sfn Spms Spvid Spvm Sfgc Sfdf Svfa Sfmr Spvmlr Smid2
+    Sfdat Sfd Sfn Spms Spvid Spvm Spaft Sfgc Sfdf Sldr Slcr Slcor Svfa Sfmr Spvmlr Smid2
     Qpcr
     Htgt Hpkt
     Rgcr Ritr Ratr Ralta Ralst Raltb Ralue Rauht Rauhtd Rmft2 Reiv

@@ -10,6 +10,7 @@
 //! request again when its answer got lost. The statuses of refused writes are listed in docs/fidelity.md.
 
 mod forwarding;
+mod lag;
 mod port;
 mod route;
 mod router;
@@ -79,6 +80,7 @@ type Answer = Result<Register, Refusal>;
 impl Access<'_> {
     fn query(&mut self, register: Register) -> Answer {
         match register {
+            Register::Sfdat(r) => Ok(self.query_sfdat(r).into()),
             Register::Sfd(r) => self.query_sfd(r).map(Into::into),
             Register::Sfn(r) => Ok(self.query_sfn(r).into()),
             Register::Sfmr(r) => self.query_sfmr(&r).map(Into::into),
@@ -86,6 +88,8 @@ impl Access<'_> {
             Register::Sfgc(r) => self.query_sfgc(&r).map(Into::into),
             Register::Smid2(r) => Ok(self.query_smid2(r).into()),
             Register::Spvid(r) => self.query_spvid(r).map(Into::into),
+            Register::Spaft(r) => self.query_spaft(r).map(Into::into),
+            Register::Slcr(r) => self.query_slcr(r).map(Into::into),
             Register::Spvm(r) => self.query_spvm(r).map(Into::into),
             Register::Spvmlr(r) => self.query_spvmlr(r).map(Into::into),
             Register::Spms(r) => self.query_spms(r).map(Into::into),
@@ -101,7 +105,7 @@ impl Access<'_> {
             Register::Hpkt(r) => self.query_hpkt(r).map(Into::into),
             Register::Htgt(r) => self.query_htgt(r).map(Into::into),
             Register::Qpcr(r) => self.query_qpcr(r).map(Into::into),
-            Register::Sfdf(_) | Register::Ralta(_) => {
+            Register::Sfdf(_) | Register::Ralta(_) | Register::Sldr(_) | Register::Slcor(_) => {
                 Err(Refusal::method(format!("Register {} has no query", register.name())))
             }
             Register::Ratr(_) => Err(Refusal::register(register.name())),
@@ -112,6 +116,11 @@ impl Access<'_> {
     fn write(&mut self, register: Register) -> Answer {
         match &register {
             Register::Sfd(r) => return self.write_sfd(r.clone()).map(Into::into),
+            Register::Sfdat(r) => self.write_sfdat(r),
+            Register::Sldr(r) => self.write_sldr(r),
+            Register::Slcr(r) => self.write_slcr(r),
+            Register::Slcor(r) => self.write_slcor(r),
+            Register::Spaft(r) => self.write_spaft(r),
             Register::Sfdf(r) => self.write_sfdf(r),
             Register::Sfmr(r) => self.write_sfmr(r),
             Register::Svfa(r) => self.write_svfa(r),
@@ -155,6 +164,11 @@ impl Access<'_> {
         Ok(())
     }
 
+    /// The same for writes that put something into it: without room for it, the chip is full.
+    fn room_for_vr(&self, vr: u16) -> Result<(), Refusal> {
+        self.check_vr(vr).map_err(|refusal| Refusal::full(refusal.text))
+    }
+
     /// The router-interface index must exist, in use or not.
     fn check_rif(&self, rif: u16) -> Result<(), Refusal> {
         let rifs = self.tables.rifs.size();
@@ -178,6 +192,7 @@ impl Chip {
     /// # Errors
     /// Not an EMAD frame whose operation can be read: nothing was done, and there is nobody to answer.
     pub fn emad(&mut self, now: Nanos, frame: &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
+        self.advance(now);
         let operation = Operation::peek(frame)?;
         let outcome = match Frame::decode(frame) {
             Ok(request) => self.execute(now, &operation, &request),

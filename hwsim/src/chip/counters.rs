@@ -69,6 +69,7 @@ impl Chip {
             ("fdb", sizes.fdb.into(), number(tables.fdb.count())),
             ("virtual_routers", sizes.virtual_routers.into(), number(vrs)),
             ("fids", sizes.fids.into(), number(tables.fids.count())),
+            ("lags", sizes.max_lag.into(), number(tables.lags.count())),
             ("global_policers", sizes.policers.into(), number(tables.policers.iter().count())),
             ("trap_groups", sizes.trap_groups.into(), number(groups)),
             ("routes_ipv4", sizes.routes_ipv4.into(), tables.routes.count(Family::Ipv4).into()),

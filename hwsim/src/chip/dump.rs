@@ -9,6 +9,7 @@ use emad::register::{Ritr, RitrType, SfdAction, SfdPolicy, SfdRecord, SfdTarget}
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+use super::lag::{Lag, Lags};
 use super::route::{Route, RouteAction, RouteTrap};
 use super::traps::{self, TrapAction};
 use super::{Chip, Resource};
@@ -26,6 +27,8 @@ pub struct Dump {
     pub neighbours: Vec<DumpedNeighbour>,
     /// FIDs.
     pub fids: Vec<DumpedFid>,
+    /// LAGs.
+    pub lags: Vec<DumpedLag>,
     /// {port, VID} and VID to FID.
     pub mappings: Vec<DumpedMapping>,
     /// All traps.
@@ -142,6 +145,19 @@ pub struct DumpedFid {
     pub irif: Option<u16>,
 }
 
+/// A LAG.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DumpedLag {
+    /// Its number.
+    pub lag: u16,
+    /// Its ports.
+    pub members: Vec<u16>,
+    /// Those of them whose frames count as received.
+    pub collectors: Vec<u16>,
+    /// Those of them that send.
+    pub distributors: Vec<u16>,
+}
+
 /// A classification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DumpedMapping {
@@ -224,6 +240,11 @@ impl Chip {
                     irif: sfmr.irif_v.then_some(sfmr.irif),
                 })
                 .collect(),
+            lags: tables
+                .lags
+                .iter()
+                .map(|(number, lag)| dumped_lag(&tables.lags, number, lag))
+                .collect(),
             mappings: tables
                 .classification
                 .iter()
@@ -292,6 +313,21 @@ fn dumped_rif(ritr: &Ritr) -> DumpedRif {
         vid,
         port,
         lag,
+    }
+}
+
+fn dumped_lag(lags: &Lags, number: u16, lag: &Lag) -> DumpedLag {
+    let sorted = |ports: &mut dyn Iterator<Item = u16>| {
+        let mut ports: Vec<_> = ports.collect();
+        ports.sort_unstable();
+        ports
+    };
+    let collects = |port: &u16| lags.of_port(*port).is_some_and(|member| member.collects);
+    DumpedLag {
+        lag: number,
+        members: sorted(&mut lag.members()),
+        collectors: sorted(&mut lag.members().filter(collects)),
+        distributors: sorted(&mut lag.distributor().iter().copied()),
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Personality {
     pub fdb: u32,
     /// FIDs that may exist at once, 1..=16383.
     pub fids: u16,
+    /// LAGs, 1..=1024 (ten bits in SLDR).
+    pub max_lag: u16,
+    /// Ports of one LAG, 1..=256.
+    pub max_lag_members: u16,
     /// Global policers.
     pub policers: u16,
     /// Trap groups, 1..=64 (six bits in HPKT).
@@ -119,7 +123,7 @@ impl Personality {
     fn check(&self) -> Result<(), PersonalityError> {
         let (rate_low, rate_high) = self.policer_rate;
         let (burst_low, burst_high) = self.policer_burst_log2;
-        let rules: [(&'static str, u32, bool, &'static str); 10] = [
+        let rules: [(&'static str, u32, bool, &'static str); 12] = [
             ("rifs", self.rifs.into(), (1..=5120).contains(&self.rifs), "1..=5120"),
             (
                 "virtual_routers",
@@ -140,6 +144,13 @@ impl Personality {
                 "1..=48",
             ),
             ("fids", self.fids.into(), (1..=16383).contains(&self.fids), "1..=16383"),
+            ("max_lag", self.max_lag.into(), (1..=1024).contains(&self.max_lag), "1..=1024"),
+            (
+                "max_lag_members",
+                self.max_lag_members.into(),
+                (1..=256).contains(&self.max_lag_members),
+                "1..=256",
+            ),
             ("fdb", self.fdb, (1..=1 << 24).contains(&self.fdb), "1..=16777216"),
             ("policers", self.policers.into(), (1..=16384).contains(&self.policers), "1..=16384"),
             (

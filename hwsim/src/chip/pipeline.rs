@@ -1,10 +1,10 @@
 //! What does the chip do with this frame? Reads the tables, changes nothing: the outcome is a [`Decision`].
 //!
 //! ```text
-//!   wire ─▶ carrier ─▶ VLAN ─▶ STP ─▶ FID, iRIF ─▶ learning ─▶ link-layer traps ─▶ destination
+//!   wire ─▶ carrier ─▶ link-local traps ─▶ LAG ─▶ VLAN ─▶ STP ─▶ FID, iRIF ─▶ learning ─▶ snooping ─▶ destination
 //!                                                                                     │
 //!     VRRP id of the iRIF or FDB record "router" ──────────────────▶ router ◀── copy of flooding
-//!     FDB record of a port ──▶ that port                              │
+//!     FDB record of a port or LAG ──▶ it                              │
 //!     group address ──▶ flood vector                                  ├▶ checks, control traps
 //!     unknown ──▶ flood vector; sub-port FID: dropped                 ├▶ routes ─▶ CPU or neighbour
 //! ```
@@ -15,15 +15,17 @@
 mod bridge;
 mod control;
 mod forward;
+mod lag;
 mod router;
 
 use std::net::IpAddr;
 
-use emad::register::SfdRecord;
+use emad::register::Sfmr;
 
+use super::fdb::{Learning, Place};
 use super::port::StpState;
 use super::tables::Tables;
-use super::trace::Recorder;
+use super::trace::{Recorder, Silent};
 use super::traps::{self, TrapAction, id};
 use crate::packet::rewrite::NextHop;
 use crate::packet::{Frame, L3};
@@ -45,14 +47,16 @@ pub(crate) struct Egress {
 /// What becomes of a frame, and which state it changes.
 #[derive(Debug, Default)]
 pub(crate) struct Decision {
-    /// The record that learning writes.
-    pub(crate) learn: Option<SfdRecord>,
+    /// What the source address means to the FDB.
+    pub(crate) learn: Learning,
     /// The destination was looked up in the FDB.
     pub(crate) l2_lookup: bool,
     /// The destination was the virtual MAC in a VRRP slot of the iRIF.
     pub(crate) vrrp_fast_path: bool,
     /// The neighbour to whom it was routed.
     pub(crate) neighbour: Option<(u16, IpAddr)>,
+    /// The LAG of the ingress port.
+    pub(crate) lag: Option<u16>,
     /// The ingress router interface, once it is known.
     pub(crate) rif: Option<u16>,
     /// The VLAN and the FID, once they are known.
@@ -97,6 +101,10 @@ struct Walk<'a, R> {
     port: u16,
     frame: Frame<'a>,
     l3: L3<'a>,
+    /// The hash that picks members of LAGs, once somebody asked.
+    hash: Option<u32>,
+    /// The router sends it out of the interface by which it came.
+    same_rif: bool,
     decision: Decision,
 }
 
@@ -111,13 +119,44 @@ pub(crate) fn run<R: Recorder>(
         recorder.step("port", "frame", || format!("{} bytes", bytes.len()), || "too short".into());
         return Decision { discards: vec!["runt"], ..Decision::default() };
     };
-    let l3 = frame.l3();
-    let mut walk = Walk { tables, recorder, port, frame, l3, decision: Decision::default() };
+    let mut walk = Walk::new(tables, recorder, port, frame);
     walk.ingress();
     walk.decision
 }
 
+/// To where a frame of the FID that came in on `port` is flooded: the copies of a group membership message that
+/// software forwards after the chip trapped it.
+pub(crate) fn flooded(
+    tables: &Tables,
+    port: u16,
+    fid: &Sfmr,
+    vid: u16,
+    bytes: &[u8],
+) -> Vec<Egress> {
+    let Some(frame) = Frame::parse(bytes) else { return Vec::new() };
+    let recorder = &mut Silent;
+    let mut walk = Walk::new(tables, recorder, port, frame);
+    walk.decision.vid = Some(vid);
+    walk.flood_group(fid, vid);
+    walk.decision.egress
+}
+
 impl<'a, R: Recorder> Walk<'a, R> {
+    fn new(tables: &'a Tables, recorder: &'a mut R, port: u16, frame: Frame<'a>) -> Self {
+        let lag = tables.lags.of_port(port).map(|member| member.lag);
+        let decision = Decision { lag, ..Decision::default() };
+        Self {
+            tables,
+            recorder,
+            port,
+            frame,
+            l3: frame.l3(),
+            hash: None,
+            same_rif: false,
+            decision,
+        }
+    }
+
     fn step(
         &mut self,
         stage: &'static str,
@@ -181,7 +220,18 @@ impl<'a, R: Recorder> Walk<'a, R> {
         }
     }
 
-    /// Carrier, VLAN, spanning tree, FID, learning, link-layer traps; then the destination.
+    /// Is the port the one on which the frame came, or another of the same LAG?
+    fn is_ingress(&self, port: u16) -> bool {
+        let lag = || self.tables.lags.of_port(port).map(|member| member.lag);
+        port == self.port || self.decision.lag.is_some() && lag() == self.decision.lag
+    }
+
+    /// May the frame leave by this port? Where it came in only if the router sends it out of another interface.
+    fn may_leave_by(&self, port: u16, routed: bool) -> bool {
+        routed && !self.same_rif || !self.is_ingress(port)
+    }
+
+    /// Carrier, LAG, VLAN, spanning tree, FID, learning, link-layer traps; then the destination.
     fn ingress(&mut self) {
         let number = self.port;
         let Some(port) = self.tables.ports.get(number).filter(|port| port.up) else {
@@ -195,6 +245,24 @@ impl<'a, R: Recorder> Walk<'a, R> {
         if let Some(trap) = control::link_local(&self.frame)
             && self.hit(trap) != Flow::Go
         {
+            return;
+        }
+
+        if let Some(member) = self.tables.lags.of_port(number) {
+            self.step(
+                "lag",
+                "slcor",
+                || format!("port {number}"),
+                || {
+                    let state = if member.collects { "collects" } else { "does not collect" };
+                    format!("lag {} {state}", member.lag)
+                },
+            );
+            if !member.collects {
+                return self.discard("lag_not_collecting");
+            }
+        }
+        if !port.admitted.admits(self.frame.vid()) && self.hit(id::VLAN_TAG_MISMATCH) != Flow::Go {
             return;
         }
 
@@ -241,13 +309,14 @@ impl<'a, R: Recorder> Walk<'a, R> {
         self.decision.rif = mapping.irif;
 
         if port.learns(vid) && !smac.is_multicast() {
-            self.decision.learn = self.tables.fdb.learnt(mapping.fid, smac, self.port);
-            let learnt = self.decision.learn.is_some();
+            let place = self.decision.lag.map_or(Place::Port(self.port), Place::Lag);
+            self.decision.learn = self.tables.fdb.learnt(mapping.fid, smac, place);
+            let new = matches!(self.decision.learn, Learning::New(_));
             self.step(
                 "learning",
                 "sfd",
                 || format!("fid {} mac {smac}", mapping.fid),
-                || (if learnt { "learnt" } else { "nothing to learn" }).into(),
+                || (if new { "learnt" } else { "nothing to learn" }).into(),
             );
         }
         if stp == StpState::Learning {

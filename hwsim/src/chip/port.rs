@@ -1,11 +1,11 @@
-//! What does each front-panel port let in and out? Carrier, PVID, VLAN membership, spanning tree, learning.
+//! What does each front-panel port let in and out? Carrier, PVID, tags, VLAN membership, spanning tree, learning.
 //!
 //! ```text
-//!   port ─▶ carrier (wire) · PVID (SPVID)
+//!   port ─▶ carrier (wire) · PVID (SPVID) · which tags are admitted (SPAFT)
 //!        └▶ per VID 0..=4095: member, untagged (SPVM) · STP state (SPMS) · learning (SPVMLR)
 //! ```
 //!
-//! At power-on: no carrier, PVID 1, member of every VLAN (untagged in VLAN 1), STP discarding, learning on.
+//! At power-on: no carrier, PVID 1, every frame admitted, member of every VLAN (untagged in VLAN 1), STP discarding, learning on.
 
 use serde::Serialize;
 
@@ -26,6 +26,29 @@ pub(crate) enum StpState {
     Learning,
     /// Everything passes.
     Forwarding,
+}
+
+/// Which frames a port admits, by their tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// Without a tag.
+    pub(crate) untagged: bool,
+    /// With a tag whose VLAN is 0.
+    pub(crate) prio_tagged: bool,
+    /// With a VLAN.
+    pub(crate) tagged: bool,
+}
+
+impl Admitted {
+    /// Is a frame with this tag admitted?
+    #[must_use]
+    pub(crate) fn admits(self, tag: Option<u16>) -> bool {
+        match tag {
+            None => self.untagged,
+            Some(0) => self.prio_tagged,
+            Some(_) => self.tagged,
+        }
+    }
 }
 
 /// How many VLAN ids there are. 4095 is valid here: the driver classifies a port's untagged frames to it.
@@ -69,6 +92,8 @@ pub(crate) struct Port {
     pub(crate) up: bool,
     /// VLAN id of untagged and priority-tagged frames.
     pub(crate) pvid: u16,
+    /// Which frames come in at all.
+    pub(crate) admitted: Admitted,
     ingress_member: VidSet,
     egress_member: VidSet,
     untagged: VidSet,
@@ -84,6 +109,7 @@ impl Port {
         Self {
             up: false,
             pvid: 1,
+            admitted: Admitted { untagged: true, prio_tagged: true, tagged: true },
             ingress_member: VidSet::filled(true),
             egress_member: VidSet::filled(true),
             untagged,

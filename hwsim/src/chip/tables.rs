@@ -6,6 +6,7 @@ use super::cpu::{TrapGroup, TrapTable};
 use super::fdb::Fdb;
 use super::fid::{Classification, Fids};
 use super::flood::Flood;
+use super::lag::Lags;
 use super::multicast::MulticastRoutes;
 use super::neighbour::Neighbours;
 use super::personality::Personality;
@@ -18,6 +19,7 @@ use super::route::Routes;
 #[derive(Debug, Clone)]
 pub(crate) struct Tables {
     pub(crate) ports: Ports,
+    pub(crate) lags: Lags,
     pub(crate) fids: Fids,
     pub(crate) classification: Classification,
     pub(crate) fdb: Fdb,
@@ -38,6 +40,7 @@ impl Tables {
     pub(crate) fn new(personality: &Personality, ports: u16) -> Self {
         Self {
             ports: Ports::new(ports),
+            lags: Lags::new(personality.max_lag, personality.max_lag_members, ports),
             fids: Fids::default(),
             classification: Classification::default(),
             fdb: Fdb::new(personality.fdb),

@@ -2,9 +2,13 @@
 
 mod access;
 mod admission;
+mod ageing;
 mod bridge;
+mod capacity;
 mod frames;
+mod groups;
 mod lab;
+mod lag;
 mod policing;
 mod properties;
 mod routing;

@@ -8,6 +8,8 @@
 //!  swpN admin up ───────▶ wN admin up ──(kernel)──▶ hN has carrier
 //!  swpN up ∧ wN up ∧ wN has carrier (kernel: hN is up) ───▶ swpN has carrier, chip: link up
 //! ```
+//! How `swpN` is given its carrier depends on what it is: see [`Carrier`].
+//!
 //! A veth has carrier when both ends are up, so while `swpN` is down nobody can tell whether `hN`
 //! is up; nobody needs to: a netdev that is down has no carrier to show. When `swpN` comes up, `wN`
 //! goes up first, and the event that this causes says whether `hN` is.
@@ -15,7 +17,7 @@
 //! All this waits for the kernel's RTNL lock, which others may hold for long. So it runs in a
 //! thread of its own, and frames never wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -24,10 +26,12 @@ use std::sync::mpsc::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
+use super::cpu::Carrier;
 use super::ethtool::Ethtool;
 use super::hidden::Hidden;
+use super::isolation::Isolation;
+use super::netdevsim::devices::Devices;
 use super::rtnl::{Link, LinkEvent, LinkEvents, Request, Rtnl};
-use super::tap::Tap;
 
 /// The group that CPU-side netdevs enter to be deleted in one step; nobody else is in it.
 const DYING: u32 = 0x6877_7369;
@@ -88,58 +92,35 @@ impl Ends {
     }
 }
 
-/// The master of a port's CPU side, and whether the port was isolated in it. Leaving a bridge
-/// undoes the isolation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Bridging {
-    master: Option<u32>,
-    isolated: bool,
-}
-
-impl Bridging {
-    fn seen(&mut self, master: Option<u32>) {
-        if master != self.master {
-            *self = Bridging { master, isolated: false };
-        }
-    }
-
-    /// Whether the port must be isolated now; true once for each time that it is enslaved.
-    fn isolation_is_due(&mut self) -> bool {
-        self.master.is_some() && !std::mem::replace(&mut self.isolated, true)
-    }
-}
-
 /// A port to be coupled.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) port: u16,
-    pub(super) tap: Tap,
+    pub(super) carrier: Carrier,
     pub(super) cpu_name: String,
     pub(super) cpu_ifindex: u32,
     pub(super) wire: (Space, u32),
     seen: Ends,
     link: bool,
-    bridging: Bridging,
     deleted: bool,
 }
 
 impl Line {
     pub(super) fn new(
         port: u16,
-        tap: Tap,
+        carrier: Carrier,
         cpu_name: String,
         cpu_ifindex: u32,
         wire: (Space, u32),
     ) -> Line {
         Line {
             port,
-            tap,
+            carrier,
             cpu_name,
             cpu_ifindex,
             wire,
             seen: Ends::default(),
             link: false,
-            bridging: Bridging::default(),
             deleted: false,
         }
     }
@@ -154,6 +135,9 @@ pub(super) struct Coupler {
     pub(super) caller_events: LinkEvents,
     pub(super) ethtool: Ethtool,
     pub(super) lines: Vec<Line>,
+    pub(super) isolation: Isolation,
+    /// What the CPU-side netdevs belong to, if they do not belong to this process alone.
+    pub(super) devices: Option<Devices>,
     pub(super) changes: Sender<Change>,
     pub(super) wake: Arc<EventFd>,
     pub(super) stop: Arc<EventFd>,
@@ -168,6 +152,11 @@ impl Coupler {
         if let Err(error) = self.couple() {
             tracing::error!(%error, "Carriers are no longer coupled");
         }
+        for ifindex in self.isolation.undo(&self.cpu_sides()) {
+            if let Err(error) = self.caller.ask(Request::isolate_bridge_port(ifindex, false)) {
+                tracing::debug!(ifindex, %error, "Isolation not undone");
+            }
+        }
         // The kernel deletes them anyway when their files close, but one by one: many milliseconds
         // each. Whatever fails here costs time and nothing else.
         if let Err(error) = self.hidden.delete_wires().and_then(|()| self.delete_cpu_sides()) {
@@ -175,7 +164,17 @@ impl Coupler {
         }
     }
 
+    /// The CPU-side netdevs that are here.
+    fn cpu_sides(&self) -> BTreeSet<u32> {
+        let present = self.lines.iter().filter(|line| line.seen.cpu.present);
+        present.map(|line| line.cpu_ifindex).collect()
+    }
+
     fn delete_cpu_sides(&mut self) -> io::Result<()> {
+        if let Some(devices) = self.devices.take() {
+            drop(devices);
+            return Ok(());
+        }
         for line in self.lines.iter().filter(|line| line.seen.cpu.present) {
             let mut request = Request::set_link(line.cpu_ifindex);
             request.group(DYING);
@@ -204,6 +203,7 @@ impl Coupler {
             }
             // Everything that has arrived is folded in before anything is decided.
             let mut lost = false;
+            let mut heard = Vec::new();
             for (space, socket) in
                 [(Space::Caller, &mut self.caller_events), (Space::Hidden, &mut self.hidden_events)]
             {
@@ -212,9 +212,10 @@ impl Coupler {
                     Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => lost = true,
                     Err(error) => return Err(error),
                 }
-                for event in events.drain(..) {
-                    fold(&mut self.lines, &mut places, space, event, &self.changes);
-                }
+                heard.extend(events.drain(..).map(|event| (space, event)));
+            }
+            for (space, event) in heard {
+                self.fold(&mut places, space, event);
             }
             if lost {
                 tracing::warn!("Link events were lost; reading all links anew");
@@ -239,19 +240,15 @@ impl Coupler {
         let mut present: Vec<(Space, Link)> = Vec::new();
         present.extend(self.caller.links()?.into_iter().map(|link| (Space::Caller, link)));
         present.extend(self.hidden.links()?.into_iter().map(|link| (Space::Hidden, link)));
-        for line in &mut self.lines {
-            line.bridging = Bridging::default();
-        }
+        self.isolation.forget();
         let known: Vec<(Space, u32)> = places.keys().copied().collect();
         for place in known {
             if !present.iter().any(|(space, link)| (*space, link.ifindex) == place) {
-                let gone = LinkEvent::Gone(place.1);
-                fold(&mut self.lines, places, place.0, gone, &self.changes);
+                self.fold(places, place.0, LinkEvent::Gone(place.1));
             }
         }
         for (space, link) in present {
-            let event = LinkEvent::Present(link);
-            fold(&mut self.lines, places, space, event, &self.changes);
+            self.fold(places, space, LinkEvent::Present(link));
         }
         Ok(())
     }
@@ -289,92 +286,94 @@ impl Coupler {
                     tracing::debug!(%error, "The loop is not woken");
                 }
                 if !line.deleted
-                    && let Err(error) = line.tap.set_carrier(link)
+                    && let Err(error) = line.carrier.set(&mut self.hidden, link)
                 {
                     tracing::debug!(port = line.port, %error, "Carrier not set");
                 }
-                if let Err(error) = self.ethtool.link(&line.cpu_name) {
+                // Either question makes the kernel (since 6.8) announce the carrier at once.
+                if line.seen.cpu.present
+                    && let Err(error) = match line.carrier {
+                        Carrier::Tap(_) => self.ethtool.link(&line.cpu_name).map(drop),
+                        Carrier::Peer(_) => self.caller.link(line.cpu_ifindex).map(drop),
+                    }
+                {
                     tracing::debug!(port = line.port, %error, "Link state not read");
                 }
                 tracing::debug!(port = line.port, link, "Link");
             }
-            // The chip has flooded already what arrives here, and a TAP cannot tell the bridge so
-            // (offload_fwd_mark): the bridge must not flood it to the other ports. A master that is
-            // no bridge refuses.
-            if line.bridging.isolation_is_due()
-                && let Err(error) = self.caller.ask(Request::isolate_bridge_port(line.cpu_ifindex))
-            {
-                tracing::debug!(port = line.port, %error, "Not isolated");
+        }
+        for (ifindex, isolated) in self.isolation.due(&self.cpu_sides()) {
+            if let Err(error) = self.caller.ask(Request::isolate_bridge_port(ifindex, isolated)) {
+                tracing::debug!(ifindex, isolated, %error, "Isolation not changed");
             }
         }
+    }
+
+    /// Takes one event into what is known of the lines.
+    fn fold(&mut self, places: &mut Places, space: Space, event: LinkEvent) {
+        match event {
+            LinkEvent::Present(link) => {
+                if space == Space::Caller {
+                    self.isolation.seen(&link);
+                }
+                let at = places.get(&(space, link.ifindex)).copied();
+                let Some(at) = at.or_else(|| self.returned(places, space, &link)) else { return };
+                let line = &mut self.lines[at];
+                if line.wire == (space, link.ifindex) {
+                    line.seen.wire = End::of(&link);
+                    return;
+                }
+                line.seen.cpu = End::of(&link);
+                if line.cpu_name != link.name || line.cpu_ifindex != link.ifindex {
+                    line.cpu_name = link.name;
+                    line.cpu_ifindex = link.ifindex;
+                    let (port, ifindex) = (line.port, line.cpu_ifindex);
+                    let ifname = line.cpu_name.clone();
+                    tell(&self.changes, Change::Cpu { port, ifindex, ifname });
+                }
+            }
+            LinkEvent::Gone(ifindex) => {
+                if space == Space::Caller {
+                    self.isolation.gone(ifindex);
+                }
+                let Some(at) = places.remove(&(space, ifindex)) else { return };
+                let line = &mut self.lines[at];
+                let port = line.port;
+                if line.wire == (space, ifindex) {
+                    line.seen.wire = End::default();
+                    tracing::warn!(port, "The wire is gone; the port stays without link");
+                    tell(&self.changes, Change::WireGone { port });
+                    return;
+                }
+                line.seen.cpu = End::default();
+                if line.carrier.exists(&mut self.hidden) {
+                    let ifname = &line.cpu_name;
+                    tracing::warn!(port, ifname, "Moved to another namespace; the port is down");
+                } else {
+                    line.deleted = true;
+                    tracing::warn!(port, ifname = line.cpu_name, "Deleted; the port is dead");
+                    tell(&self.changes, Change::CpuGone { port });
+                }
+            }
+        }
+    }
+
+    /// A CPU-side netdev that comes back from another namespace, perhaps with a new index.
+    fn returned(&mut self, places: &mut Places, space: Space, link: &Link) -> Option<usize> {
+        if space != Space::Caller {
+            return None;
+        }
+        let Coupler { lines, hidden, .. } = self;
+        let away = |line: &Line| !line.deleted && !line.seen.cpu.present;
+        let at = lines.iter().position(|line| away(line) && line.carrier.is_of(hidden, link))?;
+        places.insert((space, link.ifindex), at);
+        Some(at)
     }
 }
 
 fn tell(changes: &Sender<Change>, change: Change) {
     // The receiver is gone only when the program ends.
     changes.send(change).ok();
-}
-
-/// Takes one event into what is known of the lines.
-fn fold(
-    lines: &mut [Line],
-    places: &mut Places,
-    space: Space,
-    event: LinkEvent,
-    changes: &Sender<Change>,
-) {
-    match event {
-        LinkEvent::Present(link) => {
-            let at = places.get(&(space, link.ifindex)).copied();
-            let Some(at) = at.or_else(|| returned(lines, places, space, &link)) else { return };
-            let line = &mut lines[at];
-            if line.wire == (space, link.ifindex) {
-                line.seen.wire = End::of(&link);
-                return;
-            }
-            line.seen.cpu = End::of(&link);
-            line.bridging.seen(link.master);
-            if line.cpu_name != link.name || line.cpu_ifindex != link.ifindex {
-                line.cpu_name = link.name;
-                line.cpu_ifindex = link.ifindex;
-                let (port, ifindex) = (line.port, line.cpu_ifindex);
-                tell(changes, Change::Cpu { port, ifindex, ifname: line.cpu_name.clone() });
-            }
-        }
-        LinkEvent::Gone(ifindex) => {
-            let Some(at) = places.remove(&(space, ifindex)) else { return };
-            let line = &mut lines[at];
-            let port = line.port;
-            if line.wire == (space, ifindex) {
-                line.seen.wire = End::default();
-                tracing::warn!(port, "The wire is gone; the port stays without link");
-                tell(changes, Change::WireGone { port });
-                return;
-            }
-            line.seen.cpu = End::default();
-            if line.tap.name().is_ok() {
-                let ifname = &line.cpu_name;
-                tracing::warn!(port, ifname, "Moved to another namespace; the port is down");
-            } else {
-                line.deleted = true;
-                tracing::warn!(port, ifname = line.cpu_name, "Deleted; the port is dead");
-                tell(changes, Change::CpuGone { port });
-            }
-        }
-    }
-}
-
-/// A CPU-side netdev that comes back from another namespace, perhaps with a new index.
-fn returned(lines: &[Line], places: &mut Places, space: Space, link: &Link) -> Option<usize> {
-    if space != Space::Caller {
-        return None;
-    }
-    let away = |line: &Line| !line.deleted && !line.seen.cpu.present;
-    let at = lines
-        .iter()
-        .position(|line| away(line) && line.tap.name().is_ok_and(|name| name == link.name))?;
-    places.insert((space, link.ifindex), at);
-    Some(at)
 }
 
 #[cfg(test)]
@@ -407,21 +406,5 @@ mod tests {
             assert!(!ends((true, false), wire).wire_up());
             assert!(!ends((false, true), wire).wire_up());
         }
-    }
-
-    // Fails if a port that leaves a bridge and comes back, told in one go, is flooded to again.
-    #[test]
-    fn every_enslavement_is_isolated_once() {
-        let mut bridging = Bridging::default();
-        assert!(!bridging.isolation_is_due());
-        bridging.seen(Some(5));
-        assert!(bridging.isolation_is_due());
-        bridging.seen(Some(5));
-        assert!(!bridging.isolation_is_due());
-        bridging.seen(None);
-        bridging.seen(Some(5));
-        assert!(bridging.isolation_is_due());
-        bridging.seen(None);
-        assert!(!bridging.isolation_is_due());
     }
 }

@@ -8,6 +8,7 @@
 //! Only sockets of this process keep the namespace alive. When the process ends, in whatever way,
 //! the kernel deletes the namespace, with it every `wN`, and with them every `hN` wherever it is.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -49,6 +50,8 @@ pub(super) struct Hidden {
 pub(super) struct Made {
     pub(super) hidden: Hidden,
     pub(super) events: LinkEvents,
+    /// The namespace itself.
+    pub(super) namespace: File,
     /// In the order of the plans: the index of `wN` in the hidden namespace, and its socket.
     pub(super) wires: Vec<(u32, Wire)>,
 }
@@ -72,6 +75,8 @@ fn inside(caller: BorrowedFd<'_>, plans: &[Plan]) -> Result<Made, Error> {
         let what = format!("{what} {name}");
         move |source| Error::Kernel { what, source }
     };
+    let namespace =
+        File::open("/proc/thread-self/ns/net").map_err(step("open", "/proc/thread-self/ns/net"))?;
     let mut rtnl = Rtnl::open().map_err(step("open", "rtnetlink"))?;
     let events = LinkEvents::subscribe().map_err(step("open", "rtnetlink"))?;
     let mut wires = Vec::with_capacity(plans.len());
@@ -96,15 +101,20 @@ fn inside(caller: BorrowedFd<'_>, plans: &[Plan]) -> Result<Made, Error> {
         let wire = Wire::open(index, false).map_err(step("open a packet socket on", &name))?;
         wires.push((index, wire));
     }
-    Ok(Made { hidden: Hidden { rtnl }, events, wires })
+    Ok(Made { hidden: Hidden { rtnl }, events, namespace, wires })
 }
 
 impl Hidden {
-    /// Admin state of a `wN`. Waits for the kernel's RTNL lock.
+    /// Admin state of a `wN` or `cN`. Waits for the kernel's RTNL lock.
     pub(super) fn set_up(&mut self, ifindex: u32, up: bool) -> io::Result<()> {
         let mut request = Request::set_link(ifindex);
         request.up(up);
         self.rtnl.ask(request)
+    }
+
+    /// One netdev in the namespace.
+    pub(super) fn link(&mut self, ifindex: u32) -> io::Result<Option<super::rtnl::Link>> {
+        self.rtnl.link(ifindex)
     }
 
     /// Every netdev in the namespace.

@@ -148,13 +148,16 @@ impl LinkEvents {
     /// Appends every event that has arrived.
     ///
     /// # Errors
-    /// `ENOBUFS` when the kernel dropped events: what is known must be read anew.
+    /// `ENOBUFS` when the kernel dropped events: what is known must be read anew. Nothing older is left in the
+    /// socket then.
     pub fn drain(&mut self, events: &mut Vec<LinkEvent>) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
+        let mut lost = Ok(());
         loop {
             match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Err(nix::Error::EAGAIN) => return Ok(()),
+                Err(nix::Error::EAGAIN) => return lost,
                 Err(nix::Error::EINTR) => {}
+                Err(error @ nix::Error::ENOBUFS) => lost = Err(error.into()),
                 Err(error) => return Err(error.into()),
                 Ok(length) => {
                     for part in message::parts(&buffer[..length]) {

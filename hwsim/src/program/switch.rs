@@ -6,6 +6,7 @@
 //! one turn   ├─ swpN: up to 64 frames each ──▶ Chip::transmit ──┘ └▶ CpuQueue ─▶ swpN, best class first
 //!            ├─ clients: EMADs, requests ────▶ Chip::emad, control::answer ─▶ client
 //!            ├─ carriers ────────────────────▶ Chip::link
+//!            ├─ a second without any ────────▶ Chip::advance
 //!            └─ a signal ────────────────────▶ the end
 //! ```
 //! Nothing here waits for anything but epoll. A turn is bounded, whatever arrives.
@@ -18,12 +19,14 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::signalfd::SignalFd;
 
 use super::recordings::Recordings;
+use super::reports;
 use super::source::Source;
 use crate::chip::{LocalPort, Nanos, Output};
-use crate::control::{self, Core};
+use crate::control::{self, Core, HostCounters};
 use crate::error::Error;
 use crate::port::Ports;
 use crate::port::carrier::Change;
+use crate::port::cpu::CpuSide;
 use crate::port::cpu_queue::CpuQueue;
 use crate::port::vnet::Incomplete;
 use crate::port::wire::{BATCH, Batch, MAX_FRAME, Unfit};
@@ -40,6 +43,9 @@ const CPU_IDLE: usize = 256;
 /// The same while wires have more waiting: fewer than those read, so that a flood piles up in the
 /// queues by class and not in the sockets, where an important frame would be lost with the others.
 const CPU_BUSY: usize = 32;
+
+/// How long the chip may go without being told the time, ms.
+const TICK: u16 = 1000;
 
 /// The running simulator.
 #[derive(Debug)]
@@ -66,6 +72,24 @@ pub(super) struct Switch {
 
 fn failed(what: &str) -> impl Fn(nix::Error) -> Error {
     move |error| Error::Kernel { what: what.to_owned(), source: error.into() }
+}
+
+/// Counts a frame that a packet socket could not hand on whole.
+fn refuse(host: &mut HostCounters, warned: &mut bool, port: LocalPort, unfit: Unfit) {
+    match unfit {
+        Unfit::Length => host.bad_length += 1,
+        Unfit::Incomplete(Incomplete::Checksum) => host.bad_checksum += 1,
+        Unfit::Incomplete(Incomplete::Segments) => {
+            host.unsegmented += 1;
+            if !std::mem::replace(warned, true) {
+                tracing::warn!(
+                    port = port.0,
+                    "Dropped frames of several segments: turn off tso and gso where they are sent \
+                     (ethtool -K DEV tso off gso off)"
+                );
+            }
+        }
+    }
 }
 
 impl Switch {
@@ -101,8 +125,8 @@ impl Switch {
             if let Some(wire) = &port.wire {
                 watch(wire.as_fd(), Source::Wire(port.local))?;
             }
-            if let Some(tap) = &port.tap {
-                watch(tap.as_fd(), Source::Cpu(port.local))?;
+            if let Some(cpu) = &port.cpu {
+                watch(cpu.as_fd(), Source::Cpu(port.local))?;
             }
         }
         Ok(switch)
@@ -116,8 +140,7 @@ impl Switch {
     pub(super) fn run(&mut self) -> Result<(), Error> {
         let mut ready = [EpollEvent::empty(); 128];
         loop {
-            let patience =
-                if self.to_cpu.is_empty() { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+            let patience = if self.to_cpu.is_empty() { TICK.into() } else { EpollTimeout::ZERO };
             let count = match self.epoll.wait(&mut ready, patience) {
                 Err(nix::Error::EINTR) => 0,
                 other => other.map_err(failed("wait for events"))?,
@@ -133,6 +156,7 @@ impl Switch {
     /// Serves every ready source once; whether to go on.
     fn turn(&mut self, sources: impl Iterator<Item = Source>) -> bool {
         let now = Nanos::from(self.started.elapsed());
+        self.core.chip.advance(now);
         // First: a frame that follows a carrier must find the chip's port up.
         self.take_changes();
         let mut more_waits = false;
@@ -182,15 +206,15 @@ impl Switch {
     }
 
     fn forget_cpu(&mut self, port: LocalPort) {
-        if let Some(tap) = self.ports.get_mut(port).and_then(|port| port.tap.take()) {
+        if let Some(cpu) = self.ports.get_mut(port).and_then(|port| port.cpu.take()) {
             // The coupling thread holds the file open too: without this, epoll would spin.
-            self.epoll.delete(&tap).ok();
+            self.epoll.delete(&cpu).ok();
         }
     }
 
     /// A batch of frames from a wire; whether more may wait.
     fn receive(&mut self, now: Nanos, local: LocalPort) -> bool {
-        let Switch { core, ports, batch, outputs, recordings, .. } = self;
+        let Switch { core, ports, batch, outputs, recordings, warned_unsegmented, .. } = self;
         let Some(wire) = ports.get_mut(local).and_then(|port| port.wire.as_ref()) else {
             return false;
         };
@@ -201,20 +225,11 @@ impl Switch {
                 Ok(frame) => {
                     core.host.wire_in += 1;
                     recordings.wire(local, Direction::Out, frame);
+                    let before = outputs.len();
                     core.chip.receive(now, local, frame, outputs);
+                    reports::copy(&mut core.chip, now, before, outputs);
                 }
-                Err(Unfit::Length) => core.host.bad_length += 1,
-                Err(Unfit::Incomplete(Incomplete::Checksum)) => core.host.bad_checksum += 1,
-                Err(Unfit::Incomplete(Incomplete::Segments)) => {
-                    core.host.unsegmented += 1;
-                    if !std::mem::replace(&mut self.warned_unsegmented, true) {
-                        tracing::warn!(
-                            port = local.0,
-                            "Dropped frames of several segments: turn off tso and gso where they \
-                             are sent (ethtool -K DEV tso off gso off)"
-                        );
-                    }
-                }
+                Err(unfit) => refuse(&mut core.host, warned_unsegmented, local, unfit),
             }
         }
         self.send_out();
@@ -223,9 +238,19 @@ impl Switch {
 
     /// Frames that the kernel's stack sends.
     fn transmit(&mut self, now: Nanos, local: LocalPort) {
+        match self.ports.get_mut(local).and_then(|port| port.cpu.as_ref()) {
+            Some(CpuSide::Tap(_)) => self.transmit_from_tap(now, local),
+            Some(CpuSide::Peer(_)) => self.transmit_from_peer(now, local),
+            None => {}
+        }
+        self.send_out();
+    }
+
+    fn transmit_from_tap(&mut self, now: Nanos, local: LocalPort) {
         for _ in 0..SHARE {
             let Switch { core, ports, outputs, recordings, buffer, .. } = self;
-            let Some(tap) = ports.get_mut(local).and_then(|port| port.tap.as_ref()) else { break };
+            let cpu = ports.get_mut(local).and_then(|port| port.cpu.as_ref());
+            let Some(CpuSide::Tap(tap)) = cpu else { break };
             match tap.read(buffer) {
                 Ok(length) => {
                     let frame = &buffer[..length.min(buffer.len())];
@@ -242,7 +267,26 @@ impl Switch {
                 }
             }
         }
-        self.send_out();
+    }
+
+    fn transmit_from_peer(&mut self, now: Nanos, local: LocalPort) {
+        let Switch { core, ports, batch, outputs, recordings, warned_unsegmented, .. } = self;
+        let cpu = ports.get_mut(local).and_then(|port| port.cpu.as_ref());
+        let Some(CpuSide::Peer(wire)) = cpu else { return };
+        // An error is the peer's going down, which is the carrier's.
+        if wire.receive(batch).is_err() {
+            return;
+        }
+        for frame in batch.take() {
+            match frame {
+                Ok(frame) => {
+                    core.host.cpu_out += 1;
+                    recordings.cpu(local, Direction::Out, frame);
+                    core.chip.transmit(now, local, frame, outputs);
+                }
+                Err(unfit) => refuse(&mut core.host, warned_unsegmented, local, unfit),
+            }
+        }
     }
 
     /// Sends what the chip put out: to wires now, to the CPU by and by.
@@ -284,7 +328,7 @@ impl Switch {
         for _ in 0..budget {
             let Some((local, frame)) = self.to_cpu.pop() else { break };
             let Some(port) = self.ports.get_mut(local) else { continue };
-            match port.tap.as_ref().map(|tap| tap.write(&frame)) {
+            match port.cpu.as_ref().map(|cpu| cpu.write(&frame)) {
                 Some(Ok(())) => {
                     self.core.host.cpu_in += 1;
                     self.recordings.cpu(local, Direction::In, &frame);

@@ -1,10 +1,15 @@
 //! Frames through the whole program: wire, chip, kernel and back.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, setns};
+
 use crate::router::{arp_request, port_mac, program, udp};
-use crate::support::{Host, Simulator, ip, isolated, skipped, wait, wait_carrier};
+use crate::support::{
+    Host, LIMIT, OtherNamespace, Simulator, ip, isolated, skipped, wait, wait_carrier,
+};
 
 /// A simulator with a programmed chip and all netdevs up, whose kernel says nothing by itself.
 fn lab(ports: u8, arguments: &[&str]) -> Simulator {
@@ -89,6 +94,41 @@ fn the_kernel_answers_a_host() {
             };
             host.heard().iter().any(reply).then_some(())
         });
+    });
+}
+
+// Would break: TCP sessions of the router (BGP) stall: bulk data leaves in frames of many segments, which no wire
+// takes.
+#[test]
+fn bulk_data_of_the_kernel_arrives() {
+    const BYTES: usize = 1 << 20;
+    isolated("frames::bulk_data_of_the_kernel_arrives", || {
+        let simulator = lab(1, &[]);
+        ip("addr add 10.0.1.1/24 dev swp1");
+        let other = OtherNamespace::new();
+        ip(&format!("link set h1 netns {}", other.pid()));
+        other.ip("link set h1 up");
+        other.ip("addr add 10.0.1.2/24 dev h1");
+        wait_carrier("swp1", true);
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", other.pid())).unwrap();
+        let (told, ready) = std::sync::mpsc::channel();
+        let host = std::thread::spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            let listener = std::net::TcpListener::bind("10.0.1.2:179").unwrap();
+            told.send(()).unwrap();
+            let mut heard = Vec::new();
+            listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+            heard
+        });
+        ready.recv().unwrap();
+        let address = "10.0.1.2:179".parse().unwrap();
+        let mut session = std::net::TcpStream::connect_timeout(&address, LIMIT).unwrap();
+        session.set_write_timeout(Some(LIMIT)).unwrap();
+        session.write_all(&vec![0x5a; BYTES]).unwrap();
+        drop(session);
+        assert!(host.join().unwrap() == vec![0x5a; BYTES]);
+        assert_eq!(simulator.host_counter("unsegmented"), 0);
+        assert_eq!(simulator.host_counter("bad_checksum"), 0);
     });
 }
 

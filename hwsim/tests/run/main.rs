@@ -4,8 +4,10 @@
 
 mod docs;
 mod frames;
+mod isolation;
 mod lifecycle;
 mod ports;
+mod reports;
 mod router;
 mod socket;
 mod support;

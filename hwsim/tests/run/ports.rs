@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use hwsim::port::rtnl::{LinkEvent, LinkEvents, Rtnl};
+use hwsim::port::rtnl::{LinkEvent, LinkEvents};
 use serde_json::json;
 
 use crate::support::{
-    OtherNamespace, Simulator, has_carrier, ip, isolated, isolated_as_mapped_root, link, skipped,
-    wait, wait_carrier,
+    OtherNamespace, Simulator, delete_port, fair, has_carrier, ip, isolated,
+    isolated_as_mapped_root, link, netdevs, wait, wait_carrier,
 };
 
 // Would break: scripts that find ports by name, the agent that finds them by altname, or hosts
@@ -37,7 +37,7 @@ fn ports_are_made_as_agreed() {
             let wire = link(&format!("wire{port}")).unwrap();
             assert_eq!((wire.mtu, wire.up, wire.carrier), (1500, false, false));
         }
-        assert_eq!(Rtnl::open().unwrap().links().unwrap().len(), 1 + 3 + 3);
+        assert_eq!(netdevs(), 3 + 3);
 
         let ports = simulator.ask(&json!({ "request": "ports" }));
         let second = &ports["ports"][1];
@@ -63,7 +63,7 @@ fn all_works_as_mapped_root() {
         ip("link set h1 up");
         wait_carrier("swp1", true);
         assert_eq!(simulator.end(nix::sys::signal::Signal::SIGTERM), Some(0));
-        assert_eq!(Rtnl::open().unwrap().links().unwrap().len(), 1);
+        assert_eq!(netdevs(), 0);
     });
 }
 
@@ -124,7 +124,7 @@ fn a_lost_carrier_is_announced_within_50_ms() {
         let _simulator = Simulator::start(&["--ports", "1"]);
         for (command, netdev) in [("link set h1 down", "swp1"), ("link set swp1 down", "h1")] {
             let best = announced_after(command, netdev);
-            assert!(best < Duration::from_millis(50), "{command}: {best:?}");
+            assert!(best < fair(Duration::from_millis(50)), "{command}: {best:?}");
         }
     });
 }
@@ -174,7 +174,7 @@ fn a_deleted_port_is_dead_and_costs_nothing() {
         }
         wait_carrier("swp1", true);
         wait_carrier("swp2", true);
-        ip("link del swp1");
+        delete_port("swp1");
         wait_carrier("h1", false);
         wait("the port's death", || {
             let ports = simulator.ask(&json!({ "request": "ports" }));
@@ -212,30 +212,6 @@ fn an_existing_netdev_can_be_a_wire() {
         wait_carrier("swp1", true);
         ip("link del mine");
         wait_carrier("swp1", false);
-    });
-}
-
-// Would break: the kernel's bridge floods again what the chip flooded already.
-#[test]
-fn a_bridged_port_is_isolated() {
-    isolated("ports::a_bridged_port_is_isolated", || {
-        let _simulator = Simulator::start(&["--ports", "1"]);
-        let add = ["link", "add", "br0", "type", "bridge"];
-        if !std::process::Command::new("ip").args(add).status().unwrap().success() {
-            skipped("ports::a_bridged_port_is_isolated: no bridges here");
-            return;
-        }
-        for _ in 0..2 {
-            ip("link set swp1 master br0");
-            wait("isolation", || {
-                let output = std::process::Command::new("ip")
-                    .args(["-d", "link", "show", "dev", "swp1"])
-                    .output()
-                    .unwrap();
-                String::from_utf8_lossy(&output.stdout).contains("isolated on").then_some(())
-            });
-            ip("link set swp1 nomaster");
-        }
     });
 }
 

@@ -15,24 +15,52 @@ use serde_json::Value;
 
 pub(crate) const HWSIM: &str = env!("CARGO_BIN_EXE_hwsim");
 const INSIDE: &str = "HWSIM_TEST_INSIDE";
+const CPU: &str = "HWSIM_TEST_CPU";
 
 /// How long anything may take on a loaded machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs the test `name` again, alone, in fresh network and mount namespaces.
+/// Runs the test `name` again, alone, in fresh network and mount namespaces; once with TAP devices and, where
+/// the kernel has netdevsim, once with that.
 pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
-    isolate(name, !geteuid().is_root(), body);
-}
-
-/// The same as the root of a user namespace, whoever runs the test.
-pub(crate) fn isolated_as_mapped_root(name: &str, body: impl FnOnce()) {
-    isolate(name, true, body);
-}
-
-fn isolate(name: &str, mapped: bool, body: impl FnOnce()) {
-    if std::env::var(INSIDE).is_ok_and(|inside| inside == name) {
+    if inside(name) {
         return body();
     }
+    isolate(name, !geteuid().is_root(), "tap");
+    if has_netdevsim() {
+        isolate(name, false, "netdevsim");
+    }
+}
+
+/// The same as the root of a user namespace, whoever runs the test, with TAP devices.
+pub(crate) fn isolated_as_mapped_root(name: &str, body: impl FnOnce()) {
+    if inside(name) {
+        return body();
+    }
+    isolate(name, true, "tap");
+}
+
+fn inside(name: &str) -> bool {
+    std::env::var(INSIDE).is_ok_and(|inside| inside == name)
+}
+
+/// Whether ports can be netdevsim's here.
+pub(crate) fn has_netdevsim() -> bool {
+    let bus = "/sys/bus/netdevsim/new_device";
+    geteuid().is_root() && std::fs::OpenOptions::new().write(true).open(bus).is_ok()
+}
+
+/// Whether this run of the test is the one with netdevsim.
+pub(crate) fn on_netdevsim() -> bool {
+    std::env::var(CPU).is_ok_and(|cpu| cpu == "netdevsim")
+}
+
+/// The value of `--cpu` in this run of the test.
+pub(crate) fn cpu() -> &'static str {
+    if on_netdevsim() { "netdevsim" } else { "tap" }
+}
+
+fn isolate(name: &str, mapped: bool, cpu: &str) {
     let mut unshare = Command::new("unshare");
     unshare.args(["--net", "--mount"]);
     if mapped {
@@ -50,6 +78,7 @@ fn isolate(name: &str, mapped: bool, body: impl FnOnce()) {
         .arg(itself)
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(INSIDE, name)
+        .env(CPU, cpu)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -58,7 +87,7 @@ fn isolate(name: &str, mapped: bool, body: impl FnOnce()) {
     if let Some(line) = errors.lines().find_map(|line| line.strip_prefix(SKIPPED)) {
         skipped(line);
     }
-    assert!(output.status.success(), "{name} failed inside");
+    assert!(output.status.success(), "{name} failed inside with {cpu}");
     assert!(text.contains("1 passed"), "{name} is not the name of this test");
 }
 
@@ -89,8 +118,33 @@ pub(crate) fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {error}");
 }
 
+/// Kinds of which every new network namespace has one, on kernels that have them built in.
+const FALLBACKS: [&str; 8] = ["sit", "ipip", "ip6tnl", "gre", "gretap", "erspan", "vti", "vti6"];
+
+/// How many netdevs there are, but those that a new namespace has by itself.
+pub(crate) fn netdevs() -> usize {
+    let links = Rtnl::open().unwrap().links().unwrap();
+    links.iter().filter(|it| it.name != "lo" && !FALLBACKS.contains(&it.kind.as_str())).count()
+}
+
+/// A limit in time on a machine of its own; in User-Mode Linux, where a system call takes 75 µs, ten times that.
+pub(crate) fn fair(limit: Duration) -> Duration {
+    if std::env::var_os("FH_UML").is_some() { limit * 10 } else { limit }
+}
+
 pub(crate) fn link(name: &str) -> Option<Link> {
     Rtnl::open().unwrap().link_named(name).unwrap()
+}
+
+/// Removes a CPU-side netdev behind the simulator's back.
+pub(crate) fn delete_port(name: &str) {
+    if !on_netdevsim() {
+        return ip(&format!("link del {name}"));
+    }
+    let link = link(name).unwrap();
+    let port: u32 = link.port_name[1..].parse().unwrap();
+    let path = format!("/sys/bus/netdevsim/devices/{}/del_port", link.parent);
+    std::fs::write(path, (port - 1).to_string()).unwrap();
 }
 
 pub(crate) fn has_carrier(name: &str) -> bool {
@@ -155,6 +209,7 @@ impl Simulator {
             .arg("run")
             .arg("--socket")
             .arg(&socket)
+            .args(["--cpu", cpu()])
             .args(arguments)
             .current_dir(directory.path())
             .stdout(Stdio::piped())

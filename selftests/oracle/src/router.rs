@@ -1,18 +1,21 @@
-//! Which ports have a router interface, and what it answers.
+//! What a router interface answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
+use crate::accept::accept_set;
+use crate::address::own_addresses;
+use crate::rif::{Shape, shape, table_of};
 use crate::verdict::without_fast_path;
-use crate::{Address, Device, Kernel, Kind, Mac, Proto};
+use crate::{Device, Kernel, Mac};
 
 /// A router interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouterPort {
-    /// The netdev that is the port.
-    pub ifindex: u32,
-    /// The table of its VRF; none in the default one.
-    pub vrf: Option<u32>,
+pub struct RouterInterface {
+    /// Where it is.
+    pub shape: Shape,
+    /// The routing table in which its packets are looked up.
+    pub table: u32,
     /// The netdev's own MAC.
     pub mac: Mac,
     /// Bytes; the chip's field has 16 bits.
@@ -27,95 +30,39 @@ pub struct RouterPort {
     pub own: BTreeSet<IpAddr>,
 }
 
-/// All router interfaces, by front-panel port.
-pub fn router_ports(kernel: &Kernel) -> BTreeMap<u16, RouterPort> {
-    let mut ports = BTreeMap::new();
+/// All router interfaces, by ifindex.
+pub fn router_interfaces(kernel: &Kernel) -> BTreeMap<u32, RouterInterface> {
+    let mut found = BTreeMap::new();
     for (ifindex, device) in &kernel.devices {
-        if let Some(port) = device.port
-            && has_rif(kernel, *ifindex)
-        {
-            ports.insert(port, router_port(kernel, *ifindex, device));
+        if let Ok(shape) = shape(kernel, *ifindex) {
+            found.insert(*ifindex, router_interface(kernel, *ifindex, device, shape));
         }
     }
-    ports
+    found
 }
 
-/// The destinations that bring a packet which entered this port to the CPU as the kernel's own: those of all router interfaces in its VRF.
-pub fn served_addresses(kernel: &Kernel, port: u16) -> BTreeSet<IpAddr> {
-    let ports = router_ports(kernel);
-    let Some(entered) = ports.get(&port) else { return BTreeSet::new() };
-    ports
-        .values()
-        .filter(|other| other.vrf == entered.vrf)
+/// The destinations that bring a packet which entered by this router interface to the CPU as the kernel's own: those of all router
+/// interfaces with its routing table.
+pub fn served_addresses(kernel: &Kernel, ifindex: u32) -> BTreeSet<IpAddr> {
+    let all = router_interfaces(kernel);
+    let Some(entered) = all.get(&ifindex) else { return BTreeSet::new() };
+    all.values()
+        .filter(|other| other.table == entered.table)
         .flat_map(|other| other.own.clone())
         .collect()
 }
 
-/// A RIF exists iff the port has an address, or is a VRF slave; never in a bridge or bond.
-pub(crate) fn has_rif(kernel: &Kernel, ifindex: u32) -> bool {
-    let Some(device) = kernel.devices.get(&ifindex) else { return false };
-    let has_address = kernel.addresses_of(ifindex).iter().any(|address| exists(address, device));
-    device.port.is_some()
-        && !kernel.excluded.contains(&device.name)
-        && !is_enslaved(kernel, device)
-        && (has_address || vrf_of(kernel, device).is_some())
-}
-
-/// Member of a master that is no VRF, or that nobody has heard of.
-pub(crate) fn is_enslaved(kernel: &Kernel, device: &Device) -> bool {
-    device.master.is_some() && vrf_of(kernel, device).is_none()
-}
-
-/// The routing table of the VRF that a device is in.
-pub(crate) fn vrf_of(kernel: &Kernel, device: &Device) -> Option<u32> {
-    match kernel.devices.get(&device.master?)?.kind {
-        Kind::Vrf(table) => Some(table),
-        _ => None,
+/// The MACs that a router interface answers, and on whose account.
+pub(crate) fn answers(kernel: &Kernel, ifindex: u32) -> BTreeMap<Mac, BTreeSet<u32>> {
+    let mut answers = BTreeMap::<Mac, BTreeSet<u32>>::new();
+    let own = kernel.devices.get(&ifindex).map(|device| device.mac);
+    for mac in own.into_iter().chain(accept_set(kernel, ifindex)) {
+        answers.entry(mac).or_default().insert(ifindex);
     }
-}
-
-/// An address counts as one unless duplicate-address detection failed, or it is the kernel's own link-local and still
-/// tentative, which is ignored everywhere.
-pub(crate) fn exists(address: &Address, device: &Device) -> bool {
-    !address.dad_failed && !is_unborn(address, device)
-}
-
-/// A tentative link-local that the kernel made.
-pub(crate) fn is_unborn(address: &Address, device: &Device) -> bool {
-    address.tentative && is_kernel_made(address, device)
-}
-
-/// A link-local that the kernel made: it says so, or, where it says nothing, by the EUI-64 of the MAC.
-pub(crate) fn is_kernel_made(address: &Address, device: &Device) -> bool {
-    match address.proto {
-        Proto::KernelLinkLocal => true,
-        Proto::Missing => address.ip == IpAddr::V6(eui64_link_local(device.mac)),
-        Proto::Unspecified | Proto::RouterAdvertisement => false,
+    for (macvlan, device) in admitted(kernel, ifindex) {
+        answers.entry(device.mac).or_default().insert(macvlan);
     }
-}
-
-/// fe80::/64 with the interface identifier of RFC 4291 appendix A.
-pub(crate) fn eui64_link_local(mac: Mac) -> Ipv6Addr {
-    let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
-    let [a, b, c, d, e, f] = mac;
-    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
-}
-
-/// fe80::/10
-pub(crate) fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
-    }
-}
-
-/// The VRID of an IPv4 (`00:00:5e:00:01:xx`) or IPv6 (`00:00:5e:00:02:xx`) virtual router MAC; 0 is no VRID.
-pub(crate) fn vrrp_ids(mac: Mac) -> (Option<u8>, Option<u8>) {
-    match mac {
-        [0x00, 0x00, 0x5e, 0x00, 0x01, vrid] if vrid > 0 => (Some(vrid), None),
-        [0x00, 0x00, 0x5e, 0x00, 0x02, vrid] if vrid > 0 => (None, Some(vrid)),
-        _ => (None, None),
-    }
+    answers
 }
 
 /// The macvlans on a device that are in the chip.
@@ -131,6 +78,15 @@ pub(crate) fn admitted(kernel: &Kernel, lower: u32) -> Vec<(u32, &Device)> {
         .collect()
 }
 
+/// The VRID of an IPv4 (`00:00:5e:00:01:xx`) or IPv6 (`00:00:5e:00:02:xx`) virtual router MAC; 0 is no VRID.
+pub(crate) fn vrrp_ids(mac: Mac) -> (Option<u8>, Option<u8>) {
+    match mac {
+        [0x00, 0x00, 0x5e, 0x00, 0x01, vrid] if vrid > 0 => (Some(vrid), None),
+        [0x00, 0x00, 0x5e, 0x00, 0x02, vrid] if vrid > 0 => (None, Some(vrid)),
+        _ => (None, None),
+    }
+}
+
 /// The lowest VRID of each family among the admitted macvlans.
 pub(crate) fn fast_path(kernel: &Kernel, lower: u32) -> (Option<u8>, Option<u8>) {
     let ids: Vec<_> =
@@ -138,36 +94,25 @@ pub(crate) fn fast_path(kernel: &Kernel, lower: u32) -> (Option<u8>, Option<u8>)
     (ids.iter().filter_map(|id| id.0).min(), ids.iter().filter_map(|id| id.1).min())
 }
 
-fn router_port(kernel: &Kernel, ifindex: u32, device: &Device) -> RouterPort {
-    let mut answers = BTreeMap::from([(device.mac, BTreeSet::from([ifindex]))]);
+fn router_interface(
+    kernel: &Kernel,
+    ifindex: u32,
+    device: &Device,
+    shape: Shape,
+) -> RouterInterface {
     let mut own = own_addresses(kernel, ifindex, device);
     for (macvlan, description) in admitted(kernel, ifindex) {
-        answers.entry(description.mac).or_default().insert(macvlan);
         own.extend(own_addresses(kernel, macvlan, description));
     }
     let (vrrp_ipv4, vrrp_ipv6) = fast_path(kernel, ifindex);
-    let mtu = u16::try_from(device.mtu).unwrap_or(u16::MAX);
-    let vrf = vrf_of(kernel, device);
-    RouterPort { ifindex, vrf, mac: device.mac, mtu, answers, vrrp_ipv4, vrrp_ipv6, own }
-}
-
-/// Addresses that the kernel serves (RTN_LOCAL) and broadcasts of their subnets (RTN_BROADCAST). Packets to IPv6
-/// link-locals reach the CPU by their scope, whichever address it is.
-fn own_addresses(kernel: &Kernel, ifindex: u32, device: &Device) -> BTreeSet<IpAddr> {
-    let mut own = BTreeSet::new();
-    for address in kernel.addresses_of(ifindex) {
-        if !exists(address, device) || is_link_local(address.ip) {
-            continue;
-        }
-        own.insert(address.ip);
-        own.extend(address.broadcast);
-        if let IpAddr::V4(ip) = address.ip
-            && address.prefix_len < 31
-        {
-            own.insert(IpAddr::V4(Ipv4Addr::from_bits(
-                ip.to_bits() | u32::MAX >> address.prefix_len,
-            )));
-        }
+    RouterInterface {
+        shape,
+        table: table_of(kernel, device),
+        mac: device.mac,
+        mtu: u16::try_from(device.mtu).unwrap_or(u16::MAX),
+        answers: answers(kernel, ifindex),
+        vrrp_ipv4,
+        vrrp_ipv6,
+        own,
     }
-    own
 }

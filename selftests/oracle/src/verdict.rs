@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::router::{
-    exists, fast_path, has_rif, is_enslaved, is_kernel_made, is_link_local, is_unborn, vrf_of,
-    vrrp_ids,
-};
-use crate::{Address, Device, Kernel, Kind, Oper, Proto};
+use crate::address::{exists, is_kernel_made, is_link_local, is_unborn};
+use crate::place::{is_provider, stands_on_chip};
+use crate::rif::{has_rif, is_enslaved, table_of};
+use crate::router::{fast_path, vrrp_ids};
+use crate::{Address, Device, Kernel, Kind, Oper, Policy, Proto};
 
 /// State and reason by their stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Verdict {
     pub reason: Option<&'static str>,
 }
 
-/// What a macvlan or ipvlan comes to under the policy `active`, on a chip that is not full; None for other devices.
+/// What a macvlan or ipvlan comes to on a chip that is not full; None for other devices.
 pub fn verdict(kernel: &Kernel, ifindex: u32) -> Option<Verdict> {
     let verdict = without_fast_path(kernel, ifindex)?;
     if verdict.state == "offload" && loses_fast_path(kernel, ifindex) {
@@ -34,45 +34,79 @@ pub(crate) fn without_fast_path(kernel: &Kernel, ifindex: u32) -> Option<Verdict
     if !ipvlan && !macvlan {
         return None;
     }
-    let lower_index = device.lower.filter(|_| !device.lower_is_foreign);
-    let lower = lower_index.and_then(|lower| kernel.devices.get(&lower));
-    let lower_has_rif = lower_index.is_some_and(|lower| has_rif(kernel, lower));
+    let below = kernel.lower_of(device);
+    let lower = below.map(|(_, lower)| lower);
+    let lower_has_rif = below.is_some_and(|(lower, _)| has_rif(kernel, lower));
+    // On an 802.1ad bridge, or on a VLAN of one.
+    let lowers_lower = lower.and_then(|lower| kernel.lower_of(lower)).map(|(_, lower)| lower);
+    let on_provider = lower.is_some_and(is_provider) || lowers_lower.is_some_and(is_provider);
+
+    let rows = [
+        ("foreign_netns", device.lower_is_foreign),
+        ("lower_not_asic", !below.is_some_and(|(lower, _)| stands_on_chip(kernel, lower))),
+        ("excluded_by_config", kernel.excluded.contains(&device.name)),
+        ("ipvlan_shares_mac", device.kind == Kind::Ipvlan),
+        ("ipvlan_vepa_reflection", device.kind == Kind::VepaIpvlan),
+        ("upper_on_8021ad_bridge", on_provider),
+        ("macvlan_enslaved", macvlan && is_enslaved(kernel, device)),
+        ("macvlan_passthru", device.kind == Kind::PassthruMacvlan),
+        ("mac_multicast", macvlan && (is_group(device) || device.mac == [0; 6])),
+    ];
+    if let Some((reason, _)) = rows.into_iter().find(|(_, applies)| *applies) {
+        return Some(Verdict { state: "not_offloaded", reason: Some(reason) });
+    }
+    let held = if lower_has_rif { objection(kernel, ifindex, device) } else { Some("no_rif") };
+    if held.is_some() {
+        return Some(Verdict { state: "held", reason: held });
+    }
+    if lower.map(|lower| table_of(kernel, lower)) != Some(table_of(kernel, device)) {
+        return Some(Verdict { state: "refused", reason: Some("vrf_mismatch") });
+    }
+    Some(Verdict { state: "offload", reason: None })
+}
+
+/// What the admission policy has against a macvlan.
+fn objection(kernel: &Kernel, ifindex: u32, device: &Device) -> Option<&'static str> {
+    let lower = kernel.lower_of(device).map(|(_, lower)| lower);
     let own = kernel.addresses_of(ifindex);
     let no_address_qualifies = !own.iter().any(|address| qualifies(kernel, address, device));
     let has_link_local =
         own.iter().any(|address| is_link_local(address.ip) && !is_unborn(address, device));
+    let lower_is_down = !lower.is_some_and(is_running) || device.oper == Oper::LowerLayerDown;
+    let rows = match policy_of(kernel, device) {
+        Policy::Active => vec![
+            ("macvlan_down", !device.up),
+            // A device held down by proto_down, or below which all is down, is down itself: the cause is the better reason.
+            ("protodown", device.proto_down),
+            ("lower_down", lower_is_down),
+            ("macvlan_down", !is_running(device)),
+            ("no_address", no_address_qualifies && !has_link_local),
+            ("linklocal_only", no_address_qualifies),
+        ],
+        Policy::Address => {
+            vec![("no_address", !own.iter().any(|address| exists(address, device)))]
+        }
+        Policy::Oper => vec![
+            ("protodown", device.proto_down),
+            ("lower_down", device.oper == Oper::LowerLayerDown),
+            ("macvlan_down", device.oper != Oper::Up),
+        ],
+        Policy::Always => Vec::new(),
+    };
+    rows.into_iter().find(|(_, applies)| *applies).map(|(reason, _)| reason)
+}
 
-    let rows: [(&str, &str, bool); 15] = [
-        ("not_offloaded", "foreign_netns", device.lower_is_foreign),
-        ("not_offloaded", "lower_not_asic", lower.and_then(|lower| lower.port).is_none()),
-        ("not_offloaded", "excluded_by_config", kernel.excluded.contains(&device.name)),
-        ("not_offloaded", "macvlan_enslaved", macvlan && is_enslaved(kernel, device)),
-        ("not_offloaded", "macvlan_passthru", device.kind == Kind::PassthruMacvlan),
-        ("not_offloaded", "mac_multicast", macvlan && (is_group(device) || device.mac == [0; 6])),
-        ("not_offloaded", "ipvlan_shares_mac", device.kind == Kind::Ipvlan),
-        ("not_offloaded", "ipvlan_vepa_reflection", device.kind == Kind::VepaIpvlan),
-        ("held", "no_rif", !lower_has_rif),
-        ("held", "macvlan_down", !device.up),
-        // A device held down by proto_down, or below which all is down, is down itself: the cause is the better reason.
-        ("held", "protodown", device.proto_down),
-        (
-            "held",
-            "lower_down",
-            !lower.is_some_and(is_running) || device.oper == Oper::LowerLayerDown,
-        ),
-        ("held", "macvlan_down", !is_running(device)),
-        ("held", "no_address", no_address_qualifies && !has_link_local),
-        ("held", "linklocal_only", no_address_qualifies),
-    ];
-    for (state, reason, applies) in rows {
-        if applies {
-            return Some(Verdict { state, reason: Some(reason) });
+/// The policy for a macvlan: that of the first rule that applies, else the one for all.
+fn policy_of(kernel: &Kernel, device: &Device) -> Policy {
+    let lower = kernel.lower_of(device).map(|(_, lower)| &lower.name);
+    for rule in &kernel.admission.rules {
+        let over_it = rule.lower.is_none() || rule.lower.as_ref() == lower;
+        let has_prefix = rule.mac.as_ref().is_none_or(|octets| device.mac.starts_with(octets));
+        if over_it && has_prefix {
+            return rule.policy;
         }
     }
-    if lower.map(|lower| vrf_of(kernel, lower)) != Some(vrf_of(kernel, device)) {
-        return Some(Verdict { state: "refused", reason: Some("vrf_mismatch") });
-    }
-    Some(Verdict { state: "offload", reason: None })
+    kernel.admission.default
 }
 
 /// Does another VRID hold the fast path of this macvlan's family?

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use emad::{DecodeError, Layout as _, Register, register::Sfd};
 use firsthop_model::chip::{Key, RifIndex};
 
-use super::registers::{self, Row};
+use super::registers::{self, Dialect, Row};
 use super::session::{QueryId, Session};
 use crate::error::{AsicError, Subject, Transaction};
 use crate::{ReadBack, Readability, readability};
@@ -39,7 +39,7 @@ impl Reading {
     pub fn start(session: &mut Session, enumerate: Option<u16>, keys: &[Key]) -> Self {
         let mut reading =
             Self { questions: BTreeMap::new(), pages: BTreeSet::new(), found: ReadBack::default() };
-        let mut wanted: BTreeSet<Key> = keys.iter().map(registers::lane).collect();
+        let mut wanted: BTreeSet<Key> = keys.iter().map(asked_by).collect();
         if let Some(rifs) = enumerate {
             wanted.retain(|key| readability(key) != Readability::Enumerable);
             wanted.extend((0..rifs).map(|rif| Key::Rif(RifIndex(rif))));
@@ -64,7 +64,7 @@ impl Reading {
         match self.questions.remove(&id) {
             Some(Question::Rows(keys)) => {
                 for key in keys {
-                    self.note(key, answer.clone())?;
+                    self.note(key, answer.clone(), session.dialect())?;
                 }
             }
             Some(Question::Page) => {
@@ -107,8 +107,13 @@ impl Reading {
         self.questions.insert(id, Question::Page);
     }
 
-    fn note(&mut self, key: Key, answer: Result<Register, AsicError>) -> Result<(), AsicError> {
-        match registers::row(&key, answer) {
+    fn note(
+        &mut self,
+        key: Key,
+        answer: Result<Register, AsicError>,
+        dialect: &Dialect,
+    ) -> Result<(), AsicError> {
+        match registers::row(&key, answer, dialect) {
             Ok(Row::Empty) => {}
             Ok(Row::Holds(entry)) => {
                 self.found.tables.insert(key, entry);
@@ -122,6 +127,14 @@ impl Reading {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+}
+
+/// The row whose query tells of this row, too.
+fn asked_by(key: &Key) -> Key {
+    match key {
+        Key::FidRif(fid) => Key::Fid(*fid),
+        key => key.clone(),
     }
 }
 

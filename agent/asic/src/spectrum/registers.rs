@@ -13,11 +13,20 @@
 //! | RouterMac | SFD | edit | remove |
 //! | Fid | SFMR | create, no RIF | destroy |
 //! | FidRif | SFMR | the RIF | no RIF |
-//! | PortVidFid | SVFA | valid | not valid |
+//! | PortVidFid | SVFA, {port, VID} to FID | valid | not valid |
+//! | VidFid | SVFA, VID to FID | valid | not valid |
+//! | AgeingTime | SFDAT | the time | 300 s |
+//! | Learnt | SFDF, by FID and port or LAG | flush | flush |
+//! | FloodTable | SFGC | the table's vectors | vectors that stay empty |
+//! | FloodPort | SMID2, one bit in the mask | the bit is 1 | the bit is 0 |
+//! | Lag | SLDR | create | destroy |
+//! | LagCollector | SLCOR | join, in a place that is free | leave |
+//! | LagCollecting | SLCOR | collector on | collector off |
+//! | LagPort | SLDR | add port | remove port |
 //! | PortPvid | SPVID | the VID | VID 1 |
 //! | PortVlan | SPVM | member | no member |
 //! | PortLearning | SPVMLR | on or off | on |
-//! | PortStp | SPMS | forwarding or discarding | discarding |
+//! | PortStp | SPMS | the state | discarding |
 //! | LpmTree | RALTA | allocate | free |
 //! | LpmTreeShape | RALST | all prefix lengths | the empty prefix only |
 //! | VrTree | RALTB | the family's tree | tree 0 |
@@ -32,11 +41,15 @@
 
 use emad::Register;
 use firsthop_model::chip::{Change, Entry, Key};
+use firsthop_model::topology::StpState;
 
 use crate::error::{AsicError, status};
+use crate::notices::Notice;
 
 mod fdb;
 mod fid;
+mod flood;
+mod lag;
 mod lpm;
 mod multicast;
 mod port;
@@ -46,6 +59,24 @@ mod tests;
 mod trap;
 
 pub(super) use fdb::batch as router_mac_batch;
+
+/// In what the same change is said differently to one chip and another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Front-panel ports, numbered from 1. In flood vectors the next number is the router's.
+    pub ports: u16,
+    /// A VLAN's router interface names its egress FID. Else the chip takes that of the VLAN, and wants 0.
+    pub vlan_rif_has_efid: bool,
+    /// Places in a LAG's list of members.
+    pub lag_members: u16,
+}
+
+impl Default for Dialect {
+    /// That of a chip like Spectrum-2 with no ports: nothing can be flooded.
+    fn default() -> Self {
+        Self { ports: 0, vlan_rif_has_efid: true, lag_members: 32 }
+    }
+}
 
 /// What a row holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +99,11 @@ impl Row {
 ///
 /// # Errors
 /// [`AsicError::Unsayable`]: a value does not fit its field, or an edit is from one row to another.
-pub fn write(change: &Change) -> Result<Register, AsicError> {
+pub fn write(change: &Change, dialect: &Dialect) -> Result<Register, AsicError> {
     let (register, entry) = match change {
-        Change::Add(entry) => (set(entry, true), entry),
-        Change::Edit { to, .. } => (set(to, false), to),
-        Change::Remove(entry) => (clear(entry), entry),
+        Change::Add(entry) => (set(entry, true, dialect), entry),
+        Change::Edit { to, .. } => (set(to, false, dialect), to),
+        Change::Remove(entry) => (clear(entry, dialect), entry),
     };
     let unsayable = |why| AsicError::Unsayable {
         register: register.name(),
@@ -84,10 +115,15 @@ pub fn write(change: &Change) -> Result<Register, AsicError> {
     {
         return Err(unsayable("an edit has to stay in its row"));
     }
+    if let Change::Edit { from, to: Entry::LagCollector { .. } } = change
+        && from != entry
+    {
+        return Err(unsayable("a port has to leave its LAG before it joins another"));
+    }
     // What it would say if it were added: removals are checked by it too, as their fields are the keys among these.
-    let added = set(entry, true);
+    let added = set(entry, true, dialect);
     let survives = Register::decode(added.id(), &added.encode()).as_ref() == Ok(&added);
-    if !survives || read(&entry.key(), &added) != Row::Holds(entry.clone()) {
+    if !survives || read(&entry.key(), &added, dialect) != Row::Holds(entry.clone()) {
         return Err(unsayable("a value is out of its field's range"));
     }
     Ok(register)
@@ -102,6 +138,10 @@ pub fn query(key: &Key) -> Option<Register> {
         Key::RouterMac(fid, mac) => fdb::query(fid, mac),
         Key::Fid(fid) | Key::FidRif(fid) => fid::query(fid),
         Key::PortVidFid(port, vid) => fid::query_port_vid(port, vid),
+        Key::VidFid(vid) => fid::query_vid(vid),
+        Key::AgeingTime => fdb::query_ageing(),
+        Key::FloodTable(bridging, traffic) => flood::query_table(bridging, traffic),
+        Key::FloodPort(fid, class, _) => return flood::query_port(fid, class),
         Key::PortPvid(port) => port::query_pvid(port),
         Key::PortStp(port, _) => port::query_stp(port),
         Key::Route(vr, prefix) => lpm::query_route(vr, prefix),
@@ -113,17 +153,22 @@ pub fn query(key: &Key) -> Option<Register> {
         | Key::LpmTree(_)
         | Key::LpmTreeShape(_)
         | Key::VrTree(..)
-        | Key::MulticastDefault(..) => return None,
+        | Key::MulticastDefault(..)
+        | Key::Learnt(..)
+        | Key::Lag(_)
+        | Key::LagPort(..)
+        | Key::LagCollector(_)
+        | Key::LagCollecting(_) => return None,
     })
 }
 
 /// What the row of `key` holds by this register: the answer to its query, or a write that was done.
 ///
 /// A register of another kind, or of another row, says nothing about it and reads as [`Row::Foreign`].
-pub fn read(key: &Key, register: &Register) -> Row {
+pub fn read(key: &Key, register: &Register, dialect: &Dialect) -> Row {
     match (key, register) {
         (Key::Router, Register::Rgcr(rgcr)) => router::read_router(rgcr),
-        (Key::Rif(rif), Register::Ritr(ritr)) => router::read_rif(*rif, ritr),
+        (Key::Rif(rif), Register::Ritr(ritr)) => router::read_rif(*rif, ritr, dialect),
         (Key::EgressVid(rif, port), Register::Reiv(reiv)) => {
             router::read_egress_vid(*rif, *port, reiv)
         }
@@ -131,6 +176,19 @@ pub fn read(key: &Key, register: &Register) -> Row {
         (Key::Fid(fid), Register::Sfmr(sfmr)) => fid::read(*fid, sfmr),
         (Key::FidRif(fid), Register::Sfmr(sfmr)) => fid::read_rif(*fid, sfmr),
         (Key::PortVidFid(port, vid), Register::Svfa(svfa)) => fid::read_port_vid(*port, *vid, svfa),
+        (Key::VidFid(vid), Register::Svfa(svfa)) => fid::read_vid(*vid, svfa),
+        (Key::AgeingTime, Register::Sfdat(sfdat)) => fdb::read_ageing(sfdat),
+        (Key::Learnt(fid, at), Register::Sfdf(sfdf)) => fdb::read_flush(*fid, *at, sfdf),
+        (Key::FloodTable(bridging, traffic), Register::Sfgc(sfgc)) => {
+            flood::read_table(*bridging, *traffic, sfgc)
+        }
+        (Key::FloodPort(fid, class, to), Register::Smid2(smid2)) => {
+            flood::read_port(*fid, *class, *to, smid2, dialect)
+        }
+        (Key::Lag(lag), Register::Sldr(sldr)) => lag::read(*lag, sldr),
+        (Key::LagPort(lag, port), Register::Sldr(sldr)) => lag::read_port(*lag, *port, sldr),
+        (Key::LagCollector(port), Register::Slcor(slcor)) => lag::read_collector(*port, slcor),
+        (Key::LagCollecting(port), Register::Slcor(slcor)) => lag::read_collecting(*port, slcor),
         (Key::PortPvid(port), Register::Spvid(spvid)) => port::read_pvid(*port, spvid),
         (Key::PortVlan(port, vid), Register::Spvm(spvm)) => port::read_vlan(*port, *vid, spvm),
         (Key::PortLearning(port, vid), Register::Spvmlr(spvmlr)) => {
@@ -155,9 +213,13 @@ pub fn read(key: &Key, register: &Register) -> Row {
 ///
 /// # Errors
 /// The query's, unless it says that there is no such row.
-pub fn row(key: &Key, answer: Result<Register, AsicError>) -> Result<Row, AsicError> {
+pub fn row(
+    key: &Key,
+    answer: Result<Register, AsicError>,
+    dialect: &Dialect,
+) -> Result<Row, AsicError> {
     match answer {
-        Ok(register) => Ok(read(key, &register)),
+        Ok(register) => Ok(read(key, &register, dialect)),
         Err(AsicError::Refused { status: status::BAD_PARAMETER, .. }) if is_created(key) => {
             Ok(Row::Empty)
         }
@@ -167,7 +229,35 @@ pub fn row(key: &Key, answer: Result<Register, AsicError>) -> Result<Row, AsicEr
 
 /// Whether a chip refuses to read the row while it does not exist.
 const fn is_created(key: &Key) -> bool {
-    matches!(key, Key::Fid(_) | Key::FidRif(_) | Key::Route(..))
+    matches!(key, Key::Fid(_) | Key::FidRif(_) | Key::Route(..) | Key::FloodTable(..))
+}
+
+/// Whether a refusal to remove the row means that there is none: only a member of a LAG has a collector.
+pub(super) const fn is_absent_if_refused(key: &Key) -> bool {
+    matches!(key, Key::LagCollecting(_))
+}
+
+/// The same write in other words, for one that was refused: with another place in a LAG. None: there are no other words.
+pub(super) fn rephrase(register: &Register, dialect: &Dialect) -> Option<Register> {
+    lag::another_place(register, dialect)
+}
+
+/// How many phrasings there are of what [`rephrase`] rephrases.
+pub(super) const fn phrasings(dialect: &Dialect) -> u16 {
+    dialect.lag_members
+}
+
+/// The query of what the chip learnt and forgot since the last one. It takes it away from the chip.
+pub fn query_notices() -> Register {
+    fdb::query_notices()
+}
+
+/// What the answer to [`query_notices`] says, and whether there may be more of it.
+pub fn notices(register: &Register) -> (Vec<Notice>, bool) {
+    match register {
+        Register::Sfn(sfn) => fdb::notices(sfn),
+        _ => (Vec::new(), false),
+    }
 }
 
 /// The query of the list of all records from `locator` on; [`router_macs`] understands the answer.
@@ -184,26 +274,40 @@ pub fn router_macs(register: &Register) -> (Vec<Entry>, Option<u32>) {
 }
 
 /// The key of what must not be written at the same time: rows that share a register entry share it.
+///
+/// Not so the destinations of one flood vector: each write has a mask with its own bit alone, so that those of others may be
+/// executed before or after it, or again.
 pub fn lane(key: &Key) -> Key {
     match key {
         Key::FidRif(fid) => Key::Fid(*fid),
+        Key::LagPort(lag, _) => Key::Lag(*lag),
+        Key::LagCollecting(port) => Key::LagCollector(*port),
         key => key.clone(),
     }
 }
 
-fn set(entry: &Entry, added: bool) -> Register {
+fn set(entry: &Entry, added: bool, dialect: &Dialect) -> Register {
     match entry {
         Entry::Router { max_rifs } => router::set_router(*max_rifs),
-        Entry::Rif(rif) => router::set_rif(rif).into(),
+        Entry::Rif(rif) => router::set_rif(rif, dialect).into(),
         Entry::EgressVid { rif, port, vid } => router::set_egress_vid(*rif, *port, *vid),
         Entry::RouterMac { fid, mac } => fdb::set(*fid, *mac),
         Entry::Fid { fid } => fid::set(*fid, None),
         Entry::FidRif { fid, rif } => fid::set(*fid, Some(*rif)),
         Entry::PortVidFid { port, vid, fid, rif } => fid::set_port_vid(*port, *vid, *fid, *rif),
+        Entry::VidFid { vid, fid, rif } => fid::set_vid(*vid, *fid, *rif),
+        Entry::AgeingTime { seconds } => fdb::set_ageing(*seconds),
+        Entry::Learnt { fid, at } => fdb::flush(*fid, *at),
+        Entry::FloodTable { bridging, traffic } => flood::set_table(*bridging, *traffic),
+        Entry::FloodPort { fid, class, to } => flood::set_port(*fid, *class, *to, true, dialect),
+        Entry::Lag { lag } => lag::create(*lag),
+        Entry::LagPort { lag, port } => lag::set_port(*lag, *port),
+        Entry::LagCollector { port, lag } => lag::join(*port, *lag, dialect),
+        Entry::LagCollecting { port, lag } => lag::collect(*port, *lag, true),
         Entry::PortPvid { port, vid } => port::set_pvid(*port, *vid),
         Entry::PortVlan { port, vid, untagged } => port::set_vlan(*port, *vid, Some(*untagged)),
         Entry::PortLearning { port, vid, enabled } => port::set_learning(*port, *vid, *enabled),
-        Entry::PortStp { port, vid, forwarding } => port::set_stp(*port, *vid, *forwarding),
+        Entry::PortStp { port, vid, state } => port::set_stp(*port, *vid, *state),
         Entry::LpmTree { family } => lpm::set_tree(*family),
         Entry::LpmTreeShape { family } => lpm::set_shape(*family),
         Entry::VrTree { vr, family } => lpm::set_binding(*vr, *family),
@@ -217,19 +321,28 @@ fn set(entry: &Entry, added: bool) -> Register {
     }
 }
 
-fn clear(entry: &Entry) -> Register {
+fn clear(entry: &Entry, dialect: &Dialect) -> Register {
     match entry {
         Entry::Router { .. } => router::clear_router(),
-        Entry::Rif(rif) => router::clear_rif(rif),
+        Entry::Rif(rif) => router::clear_rif(rif, dialect),
         Entry::EgressVid { rif, port, .. } => router::clear_egress_vid(*rif, *port),
         Entry::RouterMac { fid, mac } => fdb::clear(*fid, *mac),
         Entry::Fid { fid } => fid::clear(*fid),
         Entry::FidRif { fid, .. } => fid::set(*fid, None),
         Entry::PortVidFid { port, vid, fid, .. } => fid::clear_port_vid(*port, *vid, *fid),
+        Entry::VidFid { vid, fid, .. } => fid::clear_vid(*vid, *fid),
+        Entry::AgeingTime { .. } => fdb::clear_ageing(),
+        Entry::Learnt { fid, at } => fdb::flush(*fid, *at),
+        Entry::FloodTable { bridging, traffic } => flood::clear_table(*bridging, *traffic),
+        Entry::FloodPort { fid, class, to } => flood::set_port(*fid, *class, *to, false, dialect),
+        Entry::Lag { lag } => lag::destroy(*lag),
+        Entry::LagPort { lag, port } => lag::clear_port(*lag, *port),
+        Entry::LagCollector { port, lag } => lag::leave(*port, *lag),
+        Entry::LagCollecting { port, lag } => lag::collect(*port, *lag, false),
         Entry::PortPvid { port, .. } => port::clear_pvid(*port),
         Entry::PortVlan { port, vid, .. } => port::set_vlan(*port, *vid, None),
         Entry::PortLearning { port, vid, .. } => port::set_learning(*port, *vid, true),
-        Entry::PortStp { port, vid, .. } => port::set_stp(*port, *vid, false),
+        Entry::PortStp { port, vid, .. } => port::set_stp(*port, *vid, StpState::Discarding),
         Entry::LpmTree { family } => lpm::clear_tree(*family),
         Entry::LpmTreeShape { family } => lpm::clear_shape(*family),
         Entry::VrTree { vr, family } => lpm::clear_binding(*vr, *family),

@@ -6,7 +6,7 @@
 //!                    row at a time     ▲                     │
 //!                                      └── again: time-out, busy
 //!   poll, poll_answer ◀── completions ◀── receive(frame, now) ◀── frames in
-//!                                    ◀── expire(now), lose()
+//!   poll_notices                     ◀── expire(now), lose()
 //! ```
 //!
 //! * A transaction is sent again under the same id when nothing came back in 200 ms, then 400 ms, and so on, or when the
@@ -16,6 +16,8 @@
 //!   other. The transport has to keep the order of frames, as sockets do: then a repeated write is executed before the
 //!   next one of its row.
 //! * Router MACs that are ready one after the other travel in one SFD write, up to 64.
+//! * A question for notices is sent when no other task is ready.
+//! * A port that joins a LAG gets another place in it when the chip refuses the one before, until all were tried.
 //! * A refusal that may be the echo of an earlier copy's success (a removal, or any write that was sent again), and a
 //!   record that the chip left out, are looked at with a query: what counts is what the row holds.
 
@@ -27,9 +29,9 @@ use emad::register::Sfd;
 use emad::{Frame, Method, Operation, Register, Status};
 use firsthop_model::chip::{Change, Key};
 
-use super::registers;
+use super::registers::{self, Dialect};
 use crate::error::{AsicError, Subject};
-use crate::{Completion, Ticket};
+use crate::{Completion, Notices, Ticket};
 
 mod flight;
 mod outcome;
@@ -87,10 +89,23 @@ type Sequence = u64;
 /// Tasks that share a transaction: one, or the changes of several router MACs.
 type Bundle = Vec<(Sequence, Task)>;
 
+/// The question for notices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Question {
+    /// Nobody asks.
+    None,
+    /// To be sent when there is nothing else to send.
+    Waiting,
+    /// Sent.
+    Sent,
+    Answered(Result<Notices, AsicError>),
+}
+
 /// Transactions with one chip.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
+    dialect: Dialect,
     next_tid: u64,
     next_sequence: Sequence,
     /// Rows with a task that is ready or under way, and the tasks that wait for it.
@@ -101,6 +116,7 @@ pub struct Session {
     flights: BTreeMap<u64, Flight>,
     completions: VecDeque<Completion>,
     answers: VecDeque<(QueryId, Result<Register, AsicError>)>,
+    question: Question,
     open: usize,
     strays: Strays,
 }
@@ -108,28 +124,45 @@ pub struct Session {
 impl Session {
     /// A session without transactions. `seed` becomes the high half of transaction ids; a random one keeps answers to a
     /// former session from being taken for answers to this one.
-    pub const fn new(settings: Settings, seed: u32) -> Self {
+    ///
+    /// It speaks the default dialect until it is told another one by [`Session::speak`].
+    pub fn new(settings: Settings, seed: u32) -> Self {
         Self {
             settings,
-            next_tid: (seed as u64) << 32,
+            dialect: Dialect::default(),
+            next_tid: u64::from(seed) << 32,
             next_sequence: 0,
             lanes: BTreeMap::new(),
             ready: BTreeMap::new(),
             flights: BTreeMap::new(),
             completions: VecDeque::new(),
             answers: VecDeque::new(),
+            question: Question::None,
             open: 0,
             strays: Strays { malformed: 0, late: 0 },
         }
     }
 
+    /// From now on changes are said in this dialect. It has to be that of the chip.
+    pub const fn speak(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    /// What changes are said in.
+    pub const fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
     /// Takes a change; [`Session::poll`] gives its outcome.
     pub fn submit(&mut self, ticket: Ticket, change: Change) {
         self.open += 1;
-        match registers::write(&change) {
+        match registers::write(&change, &self.dialect) {
             Ok(register) => {
                 let lane = registers::lane(&change.key());
-                self.enqueue(Some(lane), Task::Write { ticket, change, register });
+                self.enqueue(
+                    Some(lane),
+                    Task::Write { ticket, change, register, refusals: Vec::new() },
+                );
             }
             Err(error) => {
                 self.completions.push_back(Completion { ticket, result: Err(error) });
@@ -144,6 +177,25 @@ impl Session {
         id
     }
 
+    /// Asks what the chip learnt and forgot; [`Session::poll_notices`] gives the answer. A second question before that is
+    /// no other question.
+    pub fn ask_notices(&mut self) {
+        if self.question == Question::None {
+            self.question = Question::Waiting;
+        }
+    }
+
+    /// The answer to [`Session::ask_notices`].
+    pub fn poll_notices(&mut self) -> Option<Result<Notices, AsicError>> {
+        match std::mem::replace(&mut self.question, Question::None) {
+            Question::Answered(answer) => Some(answer),
+            other => {
+                self.question = other;
+                None
+            }
+        }
+    }
+
     /// Changes whose outcome has not been taken from [`Session::poll`].
     pub const fn in_flight(&self) -> usize {
         self.open
@@ -151,7 +203,7 @@ impl Session {
 
     /// Whether no transaction is under way and none is waiting.
     pub fn is_idle(&self) -> bool {
-        self.flights.is_empty() && self.ready.is_empty()
+        self.flights.is_empty() && self.ready.is_empty() && self.question != Question::Waiting
     }
 
     /// What came in and was of no use.
@@ -255,6 +307,11 @@ impl Session {
             let transaction = task.transaction(0);
             self.end(task, Err(AsicError::NotSent { transaction }));
         }
+        if self.question == Question::Waiting {
+            let task = Task::notices();
+            let transaction = task.transaction(0);
+            self.end(task, Err(AsicError::NotSent { transaction }));
+        }
     }
 
     fn enqueue(&mut self, lane: Option<Key>, task: Task) {
@@ -275,7 +332,15 @@ impl Session {
 
     /// Takes the next tasks that fit one transaction.
     fn next_tasks(&mut self) -> Option<(Bundle, Register, Method)> {
-        let (sequence, first) = self.ready.pop_first()?;
+        let Some((sequence, first)) = self.ready.pop_first() else {
+            if self.question != Question::Waiting {
+                return None;
+            }
+            self.question = Question::Sent;
+            let task = Task::notices();
+            let (register, method) = (task.register().clone(), task.method());
+            return Some((vec![(Sequence::MAX, task)], register, method));
+        };
         let mut register = first.register().clone();
         let method = first.method();
         let mut tasks = vec![(sequence, first)];
@@ -309,6 +374,6 @@ impl Session {
 fn lane_of(subject: &Subject) -> Option<Key> {
     match subject {
         Subject::Read(key) => Some(registers::lane(key)),
-        Subject::Write(_) | Subject::Dump => None,
+        Subject::Write(_) | Subject::Dump | Subject::Notices => None,
     }
 }

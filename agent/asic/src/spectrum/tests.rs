@@ -7,18 +7,26 @@ use emad::Register;
 use emad::register::{Ritr, RitrType};
 use emad::{Frame, Method};
 use firsthop_model::chip::{
-    Change, Entry, Fid, Key, MacProfile, PolicerId, Rif, RifIndex, RifKind, RouteAction, Tables,
-    TrapAction, TrapGroupId, TrapId, Vid, VrId,
+    Change, Entry, Fid, Key, MacProfile, PolicerId, PortOrLag, Rif, RifIndex, RifKind, RouteAction,
+    Tables, TrapAction, TrapGroupId, TrapId, Vid, VrId,
 };
+use firsthop_model::topology::StpState;
 use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac, Vrid};
 use hwsim::chip::{Chip, Nanos, Personality};
 
+use super::registers::Dialect;
 use super::session::{Session, Settings};
 use super::synchronous::{read, settle};
 use crate::{AsicError, Class, ReadBack, Readability, Ticket, readability};
 
+mod bridges;
 mod socket;
+
+use bridges::bridges;
+
+/// Ports of the chip.
+const PORTS: u16 = 4;
 
 /// The driver's trap of multicast without a route (ACL1).
 const MULTICAST: TrapId = TrapId(0x1c1);
@@ -33,9 +41,12 @@ struct Bench {
 impl Bench {
     fn new(personality: &str) -> Self {
         let personality = Personality::load(personality).unwrap();
+        let vlan_rif_has_efid = personality.vlan_rif_has_efid;
+        let mut session = Session::new(Settings::default(), 1);
+        session.speak(Dialect { ports: PORTS, vlan_rif_has_efid, lag_members: 32 });
         Self {
-            chip: Chip::new(personality, 4, "0".to_owned(), 1),
-            session: Session::new(Settings::default(), 1),
+            chip: Chip::new(personality, PORTS, "0".to_owned(), 1),
+            session,
             now: Duration::ZERO,
         }
     }
@@ -122,7 +133,7 @@ pub(super) fn router_port() -> Vec<Entry> {
         Entry::Rif(Rif {
             rif,
             enabled: true,
-            kind: RifKind::Subport { port, fid },
+            kind: RifKind::Subport { at: PortOrLag::Port(port), fid },
             vr,
             mtu: 1500,
             mac: mac(1),
@@ -137,7 +148,7 @@ pub(super) fn router_port() -> Vec<Entry> {
         Entry::PortPvid { port, vid: Vid::UNTAGGED },
         Entry::PortVlan { port, vid: Vid::UNTAGGED, untagged: true },
         Entry::PortLearning { port, vid: Vid::UNTAGGED, enabled: false },
-        Entry::PortStp { port, vid: Vid::UNTAGGED, forwarding: true },
+        Entry::PortStp { port, vid: Vid::UNTAGGED, state: StpState::Forwarding },
         Entry::PortVidFid { port, vid: Vid::UNTAGGED, fid, rif: Some(rif) },
     ]);
     entries
@@ -164,9 +175,11 @@ fn removals(entries: &[Entry]) -> impl Iterator<Item = Change> {
 // Broken if the chip understood any change otherwise than it is meant, or a restart could not find it again.
 #[test]
 fn everything_is_written_read_back_and_removed() {
-    for personality in ["spectrum2", "spectrum1", "tiny"] {
+    for (personality, entries) in ["spectrum2", "spectrum1", "tiny"]
+        .into_iter()
+        .flat_map(|personality| [(personality, router_port()), (personality, bridges())])
+    {
         let mut bench = Bench::new(personality);
-        let entries = router_port();
         bench.apply_one_by_one(entries.iter().cloned().map(Change::Add));
         let (tables, unreadable) = readable(&entries);
         let expected = ReadBack { tables, unreadable, ..ReadBack::default() };
@@ -189,6 +202,7 @@ fn everything_is_written_read_back_and_removed() {
                     | Key::EgressVid(..)
                     | Key::PortPvid(_)
                     | Key::PortStp(..)
+                    | Key::AgeingTime
             )
         };
         assert!(left.tables.keys().all(always), "{left:?}");
@@ -200,9 +214,10 @@ fn everything_is_written_read_back_and_removed() {
 // Broken if one lost answer, of whatever register, made a change fail or be done twice with another effect.
 #[test]
 fn every_change_survives_a_lost_answer() {
-    let entries = router_port();
-    let changes: Vec<Change> =
-        entries.iter().cloned().map(Change::Add).chain(removals(&entries)).collect();
+    let changes: Vec<Change> = [router_port(), bridges()]
+        .iter()
+        .flat_map(|entries| entries.iter().cloned().map(Change::Add).chain(removals(entries)))
+        .collect();
     for lost in ["drop_reply", "drop_request"] {
         let mut bench = Bench::new("spectrum2");
         for change in &changes {
@@ -216,13 +231,14 @@ fn every_change_survives_a_lost_answer() {
 // Broken if a second removal were refused: a restart removes what a crashed daemon may have removed already.
 #[test]
 fn everything_can_be_removed_twice() {
-    let mut bench = Bench::new("spectrum2");
-    let entries = router_port();
-    bench.apply_one_by_one(entries.iter().cloned().map(Change::Add));
-    for change in removals(&entries) {
-        // The shape of a tree goes with the tree.
-        let needs_tree = matches!(change.key(), Key::LpmTreeShape(_));
-        bench.apply_one_by_one(std::iter::repeat_n(change, if needs_tree { 1 } else { 2 }));
+    for entries in [router_port(), bridges()] {
+        let mut bench = Bench::new("spectrum2");
+        bench.apply_one_by_one(entries.iter().cloned().map(Change::Add));
+        for change in removals(&entries) {
+            // The shape of a tree goes with the tree.
+            let needs_tree = matches!(change.key(), Key::LpmTreeShape(_));
+            bench.apply_one_by_one(std::iter::repeat_n(change, if needs_tree { 1 } else { 2 }));
+        }
     }
 }
 

@@ -27,6 +27,10 @@ index!(
     Fid(u16)
 );
 index!(
+    /// Link aggregation group, 0..the chip's `lags` resource.
+    LagId(u16)
+);
+index!(
     /// Virtual router, 0..the chip's `virtual_routers` resource.
     VrId(u16)
 );
@@ -51,7 +55,35 @@ index!(
     TrapId(u16)
 );
 
+/// What a FID's number makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FidFamily {
+    /// A VLAN of the VLAN-aware bridge; the number is the VID.
+    Dot1q,
+    /// A VLAN-unaware bridge.
+    Dot1d,
+    /// A router sub-port, whose broadcast and multicast go to the router.
+    Router,
+}
+
 impl Fid {
+    /// FIDs of VLAN-unaware bridges.
+    pub const DOT1D: std::ops::RangeInclusive<u16> = 4095..=5118;
+
+    /// The FID of a VLAN of the VLAN-aware bridge.
+    pub const fn of_vlan(vid: Vid) -> Self {
+        Self(vid.0)
+    }
+
+    /// What it is.
+    pub const fn family(self) -> FidFamily {
+        match self.0 {
+            0..=4094 => FidFamily::Dot1q,
+            4095..=5119 => FidFamily::Dot1d,
+            _ => FidFamily::Router,
+        }
+    }
+
     /// First FID of router sub-ports: a sub-port RIF uses this plus its index.
     pub const ROUTER_BASE: u16 = 5120;
 
@@ -64,4 +96,6 @@ impl Fid {
 impl Vid {
     /// Untagged frames of a router port inside the chip.
     pub const UNTAGGED: Self = Self(4095);
+    /// Untagged frames of a port that nobody has configured.
+    pub const POWER_ON: Self = Self(1);
 }

@@ -7,35 +7,48 @@
 use std::net::IpAddr;
 
 use super::interface::vrf_of;
-use super::{Policy, Reason, Verdict};
-use crate::topology::{Address, Link, LinkKind, MacvlanMode, Topology, ifa_proto};
+use super::{Reason, Scene, Verdict, VmacPolicy};
+use crate::topology::{
+    Address, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_proto,
+};
 
-/// Judges a macvlan or ipvlan. `lower` is the device below if it is in this network namespace and known.
-pub(super) fn admit(
-    topology: &Topology,
-    link: &Link,
-    lower: Option<&Link>,
-    lower_is_port: bool,
-    lower_has_rif: bool,
-    policy: &Policy,
-) -> Verdict {
+/// The device below a macvlan or ipvlan, in this network namespace.
+pub(super) struct Below<'a> {
+    pub(super) link: &'a Link,
+    /// Why the chip has no place for it.
+    pub(super) objection: Option<Reason>,
+    pub(super) has_rif: bool,
+}
+
+/// Judges a macvlan or ipvlan.
+pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -> Verdict {
+    let (topology, policy) = (scene.topology, scene.policy);
     let mut verdict = Verdict::default();
     verdict.ask(
         link.link_netnsid.is_none(),
         Reason::ForeignNetns,
         "its lower device is in this network namespace",
     );
-    let below = lower.map_or("its lower device", |lower| lower.ifname.as_str());
-    verdict.ask(lower_is_port, Reason::LowerNotAsic, format!("{below} is a port of the chip"));
+    let lower = below.map(|below| below.link);
+    let name = lower.map_or("its lower device", |lower| lower.ifname.as_str());
+    let objection = below.map_or(Some(Reason::LowerNotAsic), |below| below.objection);
+    verdict.ask(
+        objection != Some(Reason::LowerNotAsic),
+        Reason::LowerNotAsic,
+        format!("{name} is a port of the chip, or stands on one"),
+    );
     verdict.ask(
         !policy.exclude.contains(&link.ifname),
         Reason::ExcludedByConfig,
         "is not excluded by the configuration",
     );
-    if let LinkKind::Ipvlan { vepa } = link.kind {
-        verdict.ask(!vepa, Reason::IpvlanVepaReflection, "does not rely on reflected frames");
-        verdict.ask(false, Reason::IpvlanSharesMac, "has a MAC of its own");
+    if let LinkKind::Ipvlan { mode, flag } = link.kind {
+        ipvlan(&mut verdict, name, mode, flag);
         return verdict;
+    }
+    if matches!(objection, Some(Reason::Bridge8021ad | Reason::UpperOn8021adBridge)) {
+        let text = format!("{name} is no 802.1ad bridge");
+        verdict.ask(false, Reason::UpperOn8021adBridge, text);
     }
     let vrf = vrf_of(topology, link);
     verdict.ask(
@@ -53,11 +66,66 @@ pub(super) fn admit(
         Reason::MacMulticast,
         "has a unicast MAC",
     );
-    verdict.ask(lower_has_rif, Reason::NoRif, format!("{below} has a router interface"));
-    active(&mut verdict, topology, link, lower);
+    let has_rif = below.is_some_and(|below| below.has_rif);
+    verdict.ask(has_rif, Reason::NoRif, format!("{name} has a router interface"));
+    match policy.vmac_policy_of(lower.map(|lower| lower.ifname.as_str()), link.mac) {
+        VmacPolicy::Active => active(&mut verdict, topology, link, lower),
+        VmacPolicy::Address => any_address(&mut verdict, topology, link),
+        VmacPolicy::Oper => oper(&mut verdict, link),
+        VmacPolicy::Always => {
+            verdict.ask(true, Reason::NoAddress, "is always admitted (policy always)");
+        }
+    }
     let lower_vrf = lower.and_then(|lower| vrf_of(topology, lower));
-    verdict.ask(vrf == lower_vrf, Reason::VrfMismatch, format!("is in the same VRF as {below}"));
+    verdict.ask(vrf == lower_vrf, Reason::VrfMismatch, format!("is in the same VRF as {name}"));
     verdict
+}
+
+/// An ipvlan shares its lower's MAC, whatever its mode: what differs is how frames get to it.
+fn ipvlan(verdict: &mut Verdict, lower: &str, mode: IpvlanMode, flag: IpvlanFlag) {
+    verdict.ask(
+        flag != IpvlanFlag::Vepa,
+        Reason::IpvlanVepaReflection,
+        "does not rely on reflected frames",
+    );
+    let reached = match mode {
+        IpvlanMode::L2 => format!("hosts reach it by ARP at the MAC of {lower} (mode l2)"),
+        IpvlanMode::L3 => format!("hosts reach it by a route to {lower}, not by ARP (mode l3)"),
+        IpvlanMode::L3s => {
+            format!("hosts reach it by a route to {lower}, through its netfilter hooks (mode l3s)")
+        }
+        IpvlanMode::Other(mode) => format!("its mode {mode} is not known"),
+    };
+    verdict.ask(true, Reason::IpvlanSharesMac, reached);
+    verdict.ask(false, Reason::IpvlanSharesMac, "has a MAC of its own");
+}
+
+/// The clauses of the `address` policy.
+fn any_address(verdict: &mut Verdict, topology: &Topology, link: &Link) {
+    let all = topology.addresses(link.ifindex);
+    let counted = all.iter().filter(|a| !a.is_dadfailed() && !hidden(a, link)).count();
+    verdict.ask(
+        counted > 0,
+        Reason::NoAddress,
+        format!("has an address (it has {counted}; policy address)"),
+    );
+}
+
+/// The clauses of the `oper` policy.
+fn oper(verdict: &mut Verdict, link: &Link) {
+    verdict.ask(!link.proto_down, Reason::Protodown, "is not held down by proto_down");
+    let up = link.operstate == OperState::Up;
+    let text = format!("its own state is up (it is {}; policy oper)", link.operstate.name());
+    verdict.ask(up, state_reason(link), text);
+}
+
+/// Whom a state that passes no traffic is to blame on.
+fn state_reason(link: &Link) -> Reason {
+    if link.operstate == OperState::LowerLayerDown {
+        Reason::LowerDown
+    } else {
+        Reason::MacvlanDown
+    }
 }
 
 /// The clauses of the `active` policy.
@@ -71,12 +139,7 @@ fn active(verdict: &mut Verdict, topology: &Topology, link: &Link, lower: Option
     });
     verdict.ask(lower_up, Reason::LowerDown, format!("its lower device is up (it is {state})"));
     let oper = format!("its own state passes traffic (it is {})", link.operstate.name());
-    let blame = if link.operstate == crate::topology::OperState::LowerLayerDown {
-        Reason::LowerDown
-    } else {
-        Reason::MacvlanDown
-    };
-    verdict.ask(link.operstate.passes_traffic(), blame, oper);
+    verdict.ask(link.operstate.passes_traffic(), state_reason(link), oper);
     addresses(verdict, topology, link, lower);
 }
 

@@ -5,29 +5,32 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::admission::{admit, made_by_kernel};
+use super::admission::{Below, admit, made_by_kernel};
 use super::{
-    ChipIdentity, Destinations, Policy, Reason, RouterInterface, Scheme, TABLE_MAIN, Unit, Verdict,
+    Destinations, Place, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN, Unit, Verdict,
 };
+use crate::IfIndex;
 use crate::topology::{Address, Link, LinkKind, Topology};
 use crate::types::Family;
-use crate::{IfIndex, LocalPort};
 
 /// Computes what one device comes to. Empty for a device that is gone, and for one that another unit speaks for.
-pub fn unit(topology: &Topology, ifindex: IfIndex, policy: &Policy, chip: &ChipIdentity) -> Unit {
+pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
+    let topology = scene.topology;
     let Some(link) = topology.link(ifindex) else { return Unit::default() };
     if is_virtual(link) {
-        return orphan(topology, link, policy);
+        return orphan(scene, link);
     }
-    let port = chip.port_of(&link.altnames);
-    let rif = judge(topology, link, port, policy);
+    let rif = judge(scene, link);
     let admitted = rif.admits();
+    let place = scene.place(link);
+    let objection = place.as_ref().err().map(|objection| objection.reason);
 
     let mut vmacs = BTreeMap::new();
-    let mut interface = port.filter(|_| admitted).and_then(|port| describe(topology, link, port));
+    let place = place.ok().filter(|_| admitted);
+    let mut interface = place.and_then(|place| describe(topology, link, place));
+    let below = Below { link, objection, has_rif: interface.is_some() };
     for upper in topology.uppers(ifindex).filter(|upper| is_virtual(upper)) {
-        let verdict =
-            admit(topology, upper, Some(link), port.is_some(), interface.is_some(), policy);
+        let verdict = admit(scene, upper, Some(&below));
         if let Some(interface) = interface.as_mut().filter(|_| verdict.admits()) {
             accept(interface, topology, upper);
         }
@@ -38,34 +41,36 @@ pub fn unit(topology: &Topology, ifindex: IfIndex, policy: &Policy, chip: &ChipI
 }
 
 /// The verdict of a device as a router interface, also for one that has no address.
-pub fn judge(
-    topology: &Topology,
-    link: &Link,
-    port: Option<LocalPort>,
-    policy: &Policy,
-) -> Verdict {
+pub fn judge(scene: &Scene<'_>, link: &Link) -> Verdict {
+    let topology = scene.topology;
     let mut verdict = Verdict::default();
-    let over_port = matches!(&link.kind, LinkKind::Other { name } if matches!(name.as_str(), "vlan" | "bridge" | "bond" | "team"));
-    match port {
-        Some(port) => {
-            verdict.ask(true, Reason::LowerNotAsic, format!("is port {} of the chip", port.0));
+    let place = scene.place(link);
+    let (mut early, mut late) = (None, None);
+    match place {
+        Ok(place) => verdict.ask(true, Reason::LowerNotAsic, scene.place_text(&place)),
+        Err(objection) if objection.reason == Reason::LowerNotAsic => {
+            verdict.ask(false, Reason::LowerNotAsic, objection.text);
         }
-        None if over_port => {
-            verdict.ask(false, Reason::RifUnsupported, "is not a bare port of the chip");
-        }
-        None => verdict.ask(false, Reason::LowerNotAsic, "is not a port of the chip"),
+        Err(objection) if objection.reason.state() == super::State::Held => late = Some(objection),
+        Err(objection) => early = Some(objection),
     }
     verdict.ask(
-        !policy.exclude.contains(&link.ifname),
+        !scene.policy.exclude.contains(&link.ifname),
         Reason::ExcludedByConfig,
         "is not excluded by the configuration",
     );
+    if let Some(objection) = early {
+        verdict.ask(false, objection.reason, objection.text);
+    }
     let vrf = vrf_of(topology, link);
     verdict.ask(
         link.master.is_none() || vrf.is_some(),
         Reason::PortEnslaved,
         "is not a member of a bridge, bond or team",
     );
+    if let Some(objection) = late {
+        verdict.ask(false, objection.reason, objection.text);
+    }
     let counted = topology.addresses(link.ifindex).iter().filter(|a| counts(a, link)).count();
     let text = match (counted, vrf) {
         (0, None) => "has no address".to_owned(),
@@ -92,12 +97,20 @@ pub(super) fn vrf_of(topology: &Topology, link: &Link) -> Option<u32> {
     }
 }
 
+/// Local and default tables are looked up with the main one (mlxsw_sp_fix_tb_id()).
+const fn fold_local(table: u32) -> u32 {
+    match table {
+        253 | 255 => TABLE_MAIN,
+        table => table,
+    }
+}
+
 /// A macvlan whose lower is elsewhere, or not announced yet: nobody else speaks for it.
-fn orphan(topology: &Topology, link: &Link, policy: &Policy) -> Unit {
-    if link.lower().is_some_and(|lower| topology.link(lower).is_some()) {
+fn orphan(scene: &Scene<'_>, link: &Link) -> Unit {
+    if link.lower().is_some_and(|lower| scene.topology.link(lower).is_some()) {
         return Unit::default();
     }
-    let verdict = admit(topology, link, None, false, false, policy);
+    let verdict = admit(scene, link, None);
     Unit { vmacs: [(link.ifindex, verdict)].into(), ..Unit::default() }
 }
 
@@ -107,17 +120,19 @@ fn counts(address: &Address, link: &Link) -> bool {
     !(address.is_dadfailed() || address.is_tentative() && made_by_kernel(address, link))
 }
 
-fn describe(topology: &Topology, link: &Link, port: LocalPort) -> Option<RouterInterface> {
+fn describe(topology: &Topology, link: &Link, place: Place) -> Option<RouterInterface> {
     let mac = link.mac?;
+    let own = BTreeSet::from([link.ifindex]);
+    let accepted = topology.receiving_macs(link.ifindex);
     let mut destinations = BTreeSet::new();
     extend(&mut destinations, topology, link);
     Some(RouterInterface {
         ifindex: link.ifindex,
-        port,
-        table: vrf_of(topology, link).unwrap_or(TABLE_MAIN),
+        place,
+        table: vrf_of(topology, link).map_or(TABLE_MAIN, fold_local),
         mac,
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
-        router_macs: [(mac, BTreeSet::from([link.ifindex]))].into(),
+        router_macs: accepted.into_iter().chain([mac]).map(|mac| (mac, own.clone())).collect(),
         vrrp_ipv4: None,
         vrrp_ipv6: None,
         destinations,

@@ -10,9 +10,8 @@ macro_rules! reasons {
     ($($variant:ident $code:literal $state:ident $sentence:literal $effect:literal $fix:literal)*) => {
         /// A stable reason code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
         pub enum Reason {
-            $(#[doc = $sentence] $variant,)*
+            $(#[doc = $sentence] #[serde(rename = $code)] $variant,)*
         }
 
         impl Reason {
@@ -64,10 +63,66 @@ reasons! {
         "The port is a member of a bridge, bond or team, so its own addresses route nothing."
         "The chip has no router interface for it; the kernel ignores the addresses as well."
         "Put the address on the master, or take the port out of it (`ip link set DEV nomaster`)."
-    RifUnsupported "rif_unsupported" NotOffloaded
-        "This kind of device over a switch port gets no router interface yet."
+    UpperUnsupported "upper_unsupported" NotOffloaded
+        "No chip has a counterpart of this kind of device over a switch port."
+        "The chip does not tell its frames from those of the device below."
+        "Use a VLAN (802.1Q), a bond, team, bridge, macvlan or VRF."
+    LagModeUnsupported "lag_mode_unsupported" NotOffloaded
+        "The bond distributes in a way that the chip can't; it can only distribute by a hash."
+        "The chip neither routes nor bridges for the bond, nor for anything on it."
+        "Use mode balance-xor or 802.3ad (`ip link set BOND type bond mode 802.3ad`, without members)."
+    VlanProtocolUnsupported "vlan_protocol_unsupported" NotOffloaded
+        "The VLAN device has service tags (802.1ad); the chip's VLANs have 802.1Q tags."
         "Its frames are not routed in hardware."
-        "Put the address on the port itself."
+        "Create it with `protocol 802.1Q`."
+    VlanOnLagPort "vlan_on_lag_port" NotOffloaded
+        "The VLAN device stands on a single member of a bond or team."
+        "Its frames belong to the bond or team; the chip gives it nothing."
+        "Create the VLAN on the bond or team."
+    VlanOnOvsPort "vlan_on_ovs_port" NotOffloaded
+        "The VLAN device stands on a port of Open vSwitch."
+        "Open vSwitch takes its frames."
+        "Take the port out of Open vSwitch, or make the VLAN there."
+    VlanOn8021adPort "vlan_on_8021ad_port" NotOffloaded
+        "The VLAN device stands on a port of an 802.1ad bridge."
+        "Its frames are not routed in hardware."
+        "Take the port out of the bridge."
+    VlanOnLockedPort "vlan_on_locked_port" NotOffloaded
+        "The VLAN device stands on a locked bridge port."
+        "Its frames are not routed in hardware: they would pass the lock."
+        "Unlock the port (`bridge link set dev PORT locked off`)."
+    VlanInBridge "vlan_in_bridge" NotOffloaded
+        "The bridge of the port below bridges the same VLAN."
+        "The frames are bridged; the VLAN device gets none in hardware."
+        "Put the address on a VLAN device of the bridge, or take the VLAN off the port (`bridge vlan del`)."
+    VlanInVlanAwareBridge "vlan_in_vlan_aware_bridge" NotOffloaded
+        "A VLAN device is a member of a VLAN-aware bridge."
+        "The chip does not bridge its frames."
+        "Put the port itself into the bridge, with the VLAN (`bridge vlan add`)."
+    VlansOfOnePortBridged "vlans_of_one_port_bridged" NotOffloaded
+        "Another VLAN of the same port is a member of this VLAN-unaware bridge."
+        "The chip bridges the one with the lowest interface index only."
+        "Use one bridge for each VLAN, or a VLAN-aware bridge."
+    VlanOfUnawareBridge "vlan_of_unaware_bridge" NotOffloaded
+        "The VLAN device stands on a bridge that does not tell VLANs apart."
+        "Its frames are not routed in hardware."
+        "Turn on vlan_filtering (`ip link set BRIDGE type bridge vlan_filtering 1`), or use another bridge for the VLAN."
+    Bridge8021ad "bridge_8021ad" NotOffloaded
+        "The bridge has service tags (802.1ad)."
+        "The chip neither bridges nor routes for it."
+        "Use `vlan_protocol 802.1Q`."
+    UpperOn8021adBridge "upper_on_8021ad_bridge" NotOffloaded
+        "The device stands on a bridge with service tags (802.1ad)."
+        "Its frames are not routed in hardware."
+        "Use `vlan_protocol 802.1Q` for the bridge."
+    BridgeProtocolUnknown "bridge_protocol_unknown" NotOffloaded
+        "The bridge has a VLAN protocol that is neither 802.1Q nor 802.1ad."
+        "The chip neither bridges nor routes for it."
+        "Use `vlan_protocol 802.1Q`."
+    SecondVlanAwareBridge "second_vlan_aware_bridge" NotOffloaded
+        "The chip has room for one VLAN-aware bridge, and another one with a lower interface index has its ports."
+        "The chip neither bridges nor routes for this one."
+        "Put the ports into one bridge, or make this one VLAN-unaware."
     MacvlanEnslaved "macvlan_enslaved" NotOffloaded
         "The macvlan is a member of a bridge, bond or team."
         "The chip does not route frames for its MAC."
@@ -92,6 +147,14 @@ reasons! {
         "This chip or driver can't take a second router MAC."
         "The kernel serves the MAC in software."
         "Nothing on this hardware."
+    NoPvid "no_pvid" Held
+        "The VLAN-aware bridge has no PVID, so its own addresses are in no VLAN."
+        "The chip has no router interface for it, and the kernel sees no untagged frames for it either."
+        "Give it one (`bridge vlan add dev BRIDGE vid VID pvid untagged self`)."
+    VlanIsPvid "vlan_is_pvid" Held
+        "The VLAN is the bridge's PVID, so the bridge itself is its router interface."
+        "Frames of this VLAN are routed for the bridge, not for this VLAN device."
+        "Put the address on the bridge, or give the bridge another PVID."
     NoRif "no_rif" Held
         "The lower device has no router interface."
         "The chip does not route frames for this MAC."
@@ -124,10 +187,18 @@ reasons! {
         "The chip's table of router interfaces is full."
         "Frames for this interface are not routed in hardware; incumbents keep working."
         "Remove an address from another interface; this one is retried by itself."
+    FidTableFull "fid_table_full" Refused
+        "The chip's table of bridging domains is full."
+        "The bridge or VLAN is not in the chip; incumbents keep working."
+        "Remove a VLAN or a bridge; this one is retried by itself."
+    LagTableFull "lag_table_full" Refused
+        "The chip's table of link aggregation groups, or of the members of this one, is full."
+        "The chip neither routes nor bridges for the bond or team."
+        "Remove another bond or team; this one is retried by itself."
     FdbFull "fdb_full" Refused
         "The chip's forwarding database is full."
         "Frames for this MAC are not routed in hardware; incumbents keep working."
-        "Remove other macvlans or static entries; this one is retried by itself."
+        "Remove other macvlans or static entries, or use ipvlans, which need no MAC of their own; this one is retried by itself."
     VrTableFull "vr_table_full" Refused
         "The chip has no free virtual router for this VRF."
         "The interfaces of this VRF are not routed in hardware."

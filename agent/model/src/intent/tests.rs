@@ -1,6 +1,8 @@
 use super::*;
 use crate::testbed::{SWP1, address, chip, kernel_link_local, link_event, macvlan, port};
-use crate::topology::{Event, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_flags};
+use crate::topology::{
+    Event, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_flags,
+};
 
 const VMAC: &str = "00:00:5e:00:01:05";
 const VMAC6: &str = "00:00:5e:00:02:05";
@@ -13,6 +15,12 @@ fn topology(events: impl IntoIterator<Item = Event>) -> Topology {
     topology
 }
 
+fn unit_of(topology: &Topology, ifindex: IfIndex) -> Unit {
+    let (policy, chip) = (Policy::default(), chip());
+    let aware_bridge = aware_bridge(topology, &chip);
+    unit(&Scene { topology, policy: &policy, chip: &chip, aware_bridge }, ifindex)
+}
+
 /// swp1 with an address, a macvlan on it, and what `change` makes of the macvlan and its addresses.
 fn verdict(upper: &Link, addresses: &[Event]) -> Option<Reason> {
     let base = [
@@ -22,7 +30,7 @@ fn verdict(upper: &Link, addresses: &[Event]) -> Option<Reason> {
         link_event(upper.clone()),
     ];
     let topology = topology(base.into_iter().chain(addresses.iter().cloned()));
-    let unit = unit(&topology, IfIndex(SWP1), &Policy::default(), &chip());
+    let unit = unit_of(&topology, IfIndex(SWP1));
     unit.vmacs[&upper.ifindex].reason()
 }
 
@@ -134,13 +142,19 @@ fn active_policy() {
         (
             "ipvlan",
             Some(IpvlanSharesMac),
-            Link { kind: LinkKind::Ipvlan { vepa: false }, ..mv() },
+            Link {
+                kind: LinkKind::Ipvlan { mode: IpvlanMode::L2, flag: IpvlanFlag::Bridge },
+                ..mv()
+            },
             vip.to_vec(),
         ),
         (
             "vepa ipvlan",
             Some(IpvlanVepaReflection),
-            Link { kind: LinkKind::Ipvlan { vepa: true }, ..mv() },
+            Link {
+                kind: LinkKind::Ipvlan { mode: IpvlanMode::L3s, flag: IpvlanFlag::Vepa },
+                ..mv()
+            },
             vip.to_vec(),
         ),
     ];
@@ -162,9 +176,8 @@ fn a_link_local_waits_for_the_lowers() {
         events.extend(lower_ll.map(|ll| Event::Address(kernel_link_local(SWP1, ll))));
         topology(events)
     };
-    let reason = |topology: &Topology| {
-        unit(topology, IfIndex(SWP1), &Policy::default(), &chip()).vmacs[&IfIndex(21)].reason()
-    };
+    let reason =
+        |topology: &Topology| unit_of(&topology, IfIndex(SWP1)).vmacs[&IfIndex(21)].reason();
     assert_eq!(reason(&events(None)), Some(Reason::LinklocalOnly));
     assert_eq!(reason(&events(Some("fe80::51/64"))), Some(Reason::LinklocalOnly));
     assert_eq!(reason(&events(Some("fe80::1/64"))), None);
@@ -179,7 +192,7 @@ fn a_lower_that_is_down_holds_its_macvlans() {
         link_event(macvlan(21, SWP1, VMAC)),
         Event::Address(address(21, "192.0.2.254/24")),
     ]);
-    let unit = unit(&topology, IfIndex(SWP1), &Policy::default(), &chip());
+    let unit = unit_of(&topology, IfIndex(SWP1));
     assert_eq!(unit.vmacs[&IfIndex(21)].reason(), Some(Reason::LowerDown));
     assert!(unit.router_interface.is_some(), "the interface itself does not depend on its state");
 }
@@ -191,7 +204,7 @@ fn a_router_interface_needs_an_address() {
     let rif = |link: Link, address: Option<Address>| {
         let events = [Some(link_event(link)), address.map(Event::Address)];
         let topology = topology(events.into_iter().flatten());
-        let unit = unit(&topology, IfIndex(SWP1), &Policy::default(), &chip());
+        let unit = unit_of(&topology, IfIndex(SWP1));
         (unit.router_interface.is_some(), unit.rif.map(|verdict| verdict.reason()))
     };
     let v4 = || Some(address(SWP1, "192.0.2.1/24"));
@@ -229,7 +242,7 @@ fn content_of_a_router_interface() {
         link_event(macvlan(25, SWP1, VMAC)),
         Event::Address(address(25, "192.0.2.252/32")),
     ]);
-    let unit = unit(&topology, IfIndex(SWP1), &Policy::default(), &chip());
+    let unit = unit_of(&topology, IfIndex(SWP1));
     let interface = unit.router_interface.unwrap();
     let vrid = |id: u8| Vrid::try_from(id).ok();
     assert_eq!(
@@ -262,10 +275,7 @@ fn macvlans_without_a_lower_here() {
     let foreign = Link { link_netnsid: Some(0), ..macvlan(21, SWP1, VMAC) };
     let early = macvlan(22, SWP1, VMAC);
     let topology = topology([link_event(foreign), link_event(early)]);
-    let reason = |ifindex| {
-        unit(&topology, IfIndex(ifindex), &Policy::default(), &chip()).vmacs[&IfIndex(ifindex)]
-            .reason()
-    };
+    let reason = |ifindex| unit_of(&topology, IfIndex(ifindex)).vmacs[&IfIndex(ifindex)].reason();
     assert_eq!(reason(21), Some(Reason::ForeignNetns));
     assert_eq!(reason(22), Some(Reason::LowerNotAsic));
 }

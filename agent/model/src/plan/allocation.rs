@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Object;
 use crate::applied::Applied;
-use crate::chip::{MacProfile, RifIndex, RifKind, VrId};
-use crate::intent::{Reason, RouterInterface};
+use crate::chip::{Fid, LagId, MacProfile, Rif, RifIndex, VrId};
+use crate::intent::Reason;
 use crate::{IfIndex, Mac};
 
 /// How much of each resource the chip has.
@@ -20,33 +21,63 @@ pub struct Limits {
     pub mac_profiles: u8,
     /// Leading bits that the MACs of one profile share, 0..=48
     pub mac_profile_bits: u8,
+    /// Link aggregation groups
+    pub lags: u16,
 }
 
 /// Chip indices by kernel key.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Allocation {
-    rifs: BTreeMap<IfIndex, RifIndex>,
-    profiles: BTreeMap<IfIndex, (MacProfile, Mac)>,
+    rifs: BTreeMap<Object, RifIndex>,
+    profiles: BTreeMap<Object, (MacProfile, Mac)>,
     vrs: BTreeMap<u32, VrId>,
+    lags: BTreeMap<IfIndex, LagId>,
+    fids: BTreeMap<IfIndex, Fid>,
 }
 
 impl Allocation {
-    /// Takes over the indices under which a chip already holds an interface and its virtual router.
-    pub fn claim(&mut self, interface: &RouterInterface, applied: &Applied) {
-        let mine = applied.rifs().find(|rif| match rif.kind {
-            RifKind::Subport { port, .. } => rif.enabled && port == interface.port,
-        });
-        let Some(rif) = mine else { return };
-        let taken = self.vrs.iter().any(|(table, vr)| *vr == rif.vr && *table != interface.table);
-        if !taken && *self.vrs.entry(interface.table).or_insert(rif.vr) == rif.vr {
-            self.rifs.insert(interface.ifindex, rif.rif);
-            self.profiles.insert(interface.ifindex, (rif.mac_profile, rif.mac));
+    /// Takes over the indices under which a chip already holds a router interface and its virtual router.
+    pub fn claim(&mut self, object: Object, table: u32, rif: &Rif) {
+        let taken = self.vrs.iter().any(|(other, vr)| *vr == rif.vr && *other != table);
+        let rif_taken = self.rifs.values().any(|other| *other == rif.rif);
+        if !taken && !rif_taken && *self.vrs.entry(table).or_insert(rif.vr) == rif.vr {
+            self.rifs.insert(object, rif.rif);
+            self.profiles.insert(object, (rif.mac_profile, rif.mac));
         }
     }
 
-    /// The router interface of a device.
-    pub fn rif(&self, ifindex: IfIndex) -> Option<RifIndex> {
-        self.rifs.get(&ifindex).copied()
+    /// Takes over the index under which a chip already holds a bond or team.
+    pub fn claim_lag(&mut self, ifindex: IfIndex, lag: LagId) {
+        if !self.lags.values().any(|other| *other == lag) {
+            self.lags.entry(ifindex).or_insert(lag);
+        }
+    }
+
+    /// Takes over the FID under which a chip already holds a VLAN-unaware bridge.
+    pub fn claim_fid(&mut self, bridge: IfIndex, fid: Fid) {
+        if Fid::DOT1D.contains(&fid.0) && !self.fids.values().any(|other| *other == fid) {
+            self.fids.entry(bridge).or_insert(fid);
+        }
+    }
+
+    /// The router interface of an object.
+    pub fn rif(&self, object: Object) -> Option<RifIndex> {
+        self.rifs.get(&object).copied()
+    }
+
+    /// The LAG of a bond or team.
+    pub fn lag(&self, ifindex: IfIndex) -> Option<LagId> {
+        self.lags.get(&ifindex).copied()
+    }
+
+    /// Bonds and teams that have a LAG.
+    pub fn lags(&self) -> impl Iterator<Item = IfIndex> {
+        self.lags.keys().copied()
+    }
+
+    /// The FID of a VLAN-unaware bridge.
+    pub fn fid(&self, bridge: IfIndex) -> Option<Fid> {
+        self.fids.get(&bridge).copied()
     }
 
     /// The virtual router of a table.
@@ -59,8 +90,8 @@ impl Allocation {
         self.vrs.keys().copied()
     }
 
-    /// The devices that have a router interface.
-    pub fn interfaces(&self) -> impl Iterator<Item = IfIndex> {
+    /// The objects that have a router interface.
+    pub fn interfaces(&self) -> impl Iterator<Item = Object> {
         self.rifs.keys().copied()
     }
 
@@ -71,21 +102,21 @@ impl Allocation {
         (self.rifs.len(), self.vrs.len(), profiles.len())
     }
 
-    /// The index for a device: its own, or the lowest that neither another device nor the chip uses.
+    /// The index for an object: its own, or the lowest that neither another object nor the chip uses.
     pub(super) fn take_rif(
         &mut self,
-        ifindex: IfIndex,
+        object: Object,
         limits: &Limits,
         applied: &Applied,
     ) -> Result<RifIndex, Reason> {
-        if let Some(rif) = self.rif(ifindex) {
+        if let Some(rif) = self.rif(object) {
             return Ok(rif);
         }
         let mut used: std::collections::BTreeSet<RifIndex> = self.rifs.values().copied().collect();
         used.extend(applied.rifs().map(|rif| rif.rif));
         let free = (0..limits.rifs).map(RifIndex).find(|rif| !used.contains(rif));
         let rif = free.ok_or(Reason::RifTableFull)?;
-        self.rifs.insert(ifindex, rif);
+        self.rifs.insert(object, rif);
         Ok(rif)
     }
 
@@ -107,19 +138,45 @@ impl Allocation {
         Ok(vr)
     }
 
+    /// The LAG for a bond or team: its own, or the lowest free one.
+    pub(super) fn take_lag(&mut self, ifindex: IfIndex, limits: &Limits) -> Result<LagId, Reason> {
+        if let Some(lag) = self.lag(ifindex) {
+            return Ok(lag);
+        }
+        let taken = |lag: &LagId| self.lags.values().any(|other| other == lag);
+        let free = (0..limits.lags).map(LagId).find(|lag| !taken(lag));
+        let lag = free.ok_or(Reason::LagTableFull)?;
+        self.lags.insert(ifindex, lag);
+        Ok(lag)
+    }
+
+    /// The FID for a VLAN-unaware bridge: its own, or the lowest that neither another bridge nor a router interface of the
+    /// chip has.
+    pub fn take_fid(&mut self, bridge: IfIndex, applied: &Applied) -> Result<Fid, Reason> {
+        if let Some(fid) = self.fid(bridge) {
+            return Ok(fid);
+        }
+        let mut used: std::collections::BTreeSet<Fid> = self.fids.values().copied().collect();
+        used.extend(applied.rifs().map(|rif| rif.kind.fid()));
+        let free = Fid::DOT1D.map(Fid).find(|fid| !used.contains(fid));
+        let fid = free.ok_or(Reason::FidTableFull)?;
+        self.fids.insert(bridge, fid);
+        Ok(fid)
+    }
+
     /// The profile for a device's MAC, by the rules of mlxsw_sp_rif_mac_profile_replace(): one with the same prefix; else
     /// the device's own, edited in place, if nobody shares it; else a free one. Router interfaces in the chip that
     /// belong to nobody share and take profiles as well, until they are swept.
     pub(super) fn take_profile(
         &mut self,
-        ifindex: IfIndex,
+        object: Object,
         mac: Mac,
         limits: &Limits,
         applied: &Applied,
     ) -> Result<MacProfile, Reason> {
         let prefix = |mac: Mac| mac.bits() >> (48 - limits.mac_profile_bits.min(48));
-        let own = self.profiles.get(&ifindex).copied();
-        let ours = self.profiles.iter().filter(|(other, _)| **other != ifindex).map(|(_, p)| *p);
+        let own = self.profiles.get(&object).copied();
+        let ours = self.profiles.iter().filter(|(other, _)| **other != object).map(|(_, p)| *p);
         let is_ours = |index: RifIndex| self.rifs.values().any(|ours| *ours == index);
         let foreign = applied.rifs().filter(|rif| rif.enabled && !is_ours(rif.rif));
         let others: Vec<(MacProfile, Mac)> =
@@ -133,14 +190,24 @@ impl Allocation {
         let free = || (0..limits.mac_profiles).map(MacProfile).find(|id| !taken(id));
         let profile =
             same.or(unshared).map(|(id, _)| id).or_else(free).ok_or(Reason::RifMacProfilesFull)?;
-        self.profiles.insert(ifindex, (profile, mac));
+        self.profiles.insert(object, (profile, mac));
         Ok(profile)
     }
 
-    /// Nothing of a device is in the chip any more.
-    pub fn release_interface(&mut self, ifindex: IfIndex) {
-        self.rifs.remove(&ifindex);
-        self.profiles.remove(&ifindex);
+    /// No router interface of an object is in the chip any more.
+    pub fn release_interface(&mut self, object: Object) {
+        self.rifs.remove(&object);
+        self.profiles.remove(&object);
+    }
+
+    /// Nothing of a bond or team is in the chip any more.
+    pub fn release_lag(&mut self, ifindex: IfIndex) {
+        self.lags.remove(&ifindex);
+    }
+
+    /// Nothing of a VLAN-unaware bridge is in the chip any more.
+    pub fn release_fid(&mut self, bridge: IfIndex) {
+        self.fids.remove(&bridge);
     }
 
     /// Nothing of a table is in the chip any more.

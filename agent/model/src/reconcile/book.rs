@@ -20,7 +20,8 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Replaces what an object wants. Rows that it wanted stay in its care while `in_chip` says so.
+    /// Replaces what an object wants. Rows that it wanted stay in its care while `in_chip` says so, unless another object has
+    /// them in its care as well.
     pub(super) fn put(
         &mut self,
         object: Object,
@@ -28,12 +29,12 @@ impl Book {
         in_chip: impl Fn(&Key) -> bool,
     ) {
         for key in self.rows.remove(&object).unwrap_or_default() {
-            if in_chip(&key) {
-                self.book(object, key, None);
-            } else if let Some(wants) = self.wants.get_mut(&key) {
-                wants.remove(&object);
-                if wants.is_empty() {
-                    self.wants.remove(&key);
+            let Some(wants) = self.wants.get_mut(&key) else { continue };
+            wants.remove(&object);
+            if wants.is_empty() {
+                self.wants.remove(&key);
+                if in_chip(&key) {
+                    self.book(object, key, None);
                 }
             }
         }
@@ -70,6 +71,11 @@ impl Book {
     /// All rows in anybody's care.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.wants.keys()
+    }
+
+    /// The objects that have rows in their care.
+    pub(super) fn objects(&self) -> impl Iterator<Item = Object> {
+        self.rows.keys().copied()
     }
 
     /// The rows in an object's care.

@@ -1,29 +1,79 @@
-//! From the view to what each object should have: units whose devices changed, and the rows that their objects want.
+//! From the view to what each object should have: devices that changed, and the rows that their objects want.
 
-use crate::IfIndex;
-use crate::chip::{Entry, Key, Rif, RifKind};
-use crate::intent::{Reason, RouterInterface, unit};
-use crate::plan::{Object, interface_entries, trap_entries, vr_entries};
+use std::collections::BTreeSet;
 
-use super::Reconciler;
+use super::{Obstacle, Reconciler};
+use crate::chip::{Entry, Fid, Key, PortOrLag, Rif, RifIndex, RifKind};
+use crate::intent::{
+    Domain, Lane, Members, Place, Reason, RouterInterface, Scene, aware_bridge, bridging, lag, unit,
+};
+use crate::plan::{
+    Object, bridging_entries, domain_entries, lag_entries, router_entries, subport_entries,
+    trap_entries, vr_entries,
+};
+use crate::retry::Retry;
+use crate::topology::{Link, LinkKind};
+use crate::{IfIndex, LocalPort};
 
 impl Reconciler {
-    /// Computes the units whose devices changed; their objects become due.
+    /// What intent is computed from.
+    pub const fn scene(&self) -> Scene<'_> {
+        Scene {
+            topology: &self.topology,
+            policy: &self.policy,
+            chip: &self.chip,
+            aware_bridge: self.aware_bridge,
+        }
+    }
+
+    /// Computes what changed devices come to; their objects become due.
     pub fn recompute(&mut self) {
+        self.elect_aware_bridge();
         for ifindex in std::mem::take(&mut self.changed) {
-            let fresh = unit(&self.topology, ifindex, &self.policy, &self.chip);
-            let former = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
-            if former != fresh.router_interface.as_ref() {
-                let table = |interface: &RouterInterface| interface.table;
-                let (from, to) = (former.map(table), fresh.router_interface.as_ref().map(table));
-                self.due.insert(Object::Interface(ifindex));
-                self.move_table(ifindex, from, to);
+            self.recompute_unit(ifindex);
+            self.recompute_lag(ifindex);
+            self.recompute_bridge(ifindex);
+        }
+    }
+
+    /// Another VLAN-aware bridge than before, or none: every bridge and what stands on it is looked at again.
+    fn elect_aware_bridge(&mut self) {
+        let concerns = |ifindex: &IfIndex| {
+            self.aware_bridge == Some(*ifindex)
+                || self.topology.link(*ifindex).is_some_and(|link| is_bridge(link))
+        };
+        if !self.changed.iter().any(concerns) {
+            return;
+        }
+        let elected = aware_bridge(&self.topology, &self.chip);
+        if elected != self.aware_bridge {
+            self.aware_bridge = elected;
+            for bridge in self.topology.links().filter(|link| is_bridge(link)) {
+                self.changed.extend(self.topology.concerned(bridge.ifindex));
             }
-            if fresh.is_empty() {
-                self.units.remove(&ifindex);
-            } else {
-                self.units.insert(ifindex, fresh);
-            }
+        }
+    }
+
+    fn recompute_unit(&mut self, ifindex: IfIndex) {
+        let fresh = unit(&self.scene(), ifindex);
+        let former = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
+        let interface = fresh.router_interface.as_ref();
+        if former != interface {
+            let table = |interface: &RouterInterface| interface.table;
+            let tables = (former.map(table), interface.map(table));
+            let seats =
+                (former.map(RouterInterface::object), interface.map(RouterInterface::object));
+            self.due.extend(seats.0.into_iter().chain(seats.1));
+            self.move_table(ifindex, tables.0, tables.1);
+            self.move_seat(ifindex, seats.0, seats.1);
+        }
+        if fresh.is_empty() {
+            self.units.remove(&ifindex);
+        } else {
+            self.units.insert(ifindex, fresh);
+        }
+        if self.topology.link(ifindex).is_none() {
+            self.seats.remove(&ifindex);
         }
     }
 
@@ -47,18 +97,67 @@ impl Reconciler {
         }
     }
 
+    fn move_seat(&mut self, ifindex: IfIndex, from: Option<Object>, to: Option<Object>) {
+        if let Some(Object::Domain(domain)) = from
+            && self.routers.get(&domain) == Some(&ifindex)
+        {
+            self.routers.remove(&domain);
+        }
+        if let Some(Object::Domain(domain)) = to {
+            self.routers.insert(domain, ifindex);
+        }
+        if let Some(to) = to {
+            self.seats.insert(ifindex, to);
+        }
+        self.due.insert(Object::Bridging);
+    }
+
+    fn recompute_lag(&mut self, ifindex: IfIndex) {
+        let fresh = lag(&self.scene(), ifindex);
+        if self.lags.get(&ifindex).is_some_and(|former| *former == fresh) {
+            return;
+        }
+        let former = if fresh.is_empty() {
+            self.lags.remove(&ifindex)
+        } else {
+            self.lags.insert(ifindex, fresh)
+        };
+        if former.is_some() || self.lags.contains_key(&ifindex) {
+            self.due.insert(Object::Lag(ifindex));
+        }
+    }
+
+    fn recompute_bridge(&mut self, ifindex: IfIndex) {
+        let fresh = bridging(&self.scene(), ifindex);
+        let former = self.bridges.remove(&ifindex).unwrap_or_default();
+        if former != fresh {
+            let vlans = former.domains.keys().chain(fresh.domains.keys());
+            let changed =
+                vlans.filter(|vlan| former.domains.get(*vlan) != fresh.domains.get(*vlan));
+            let domain = |vlan| Object::Domain(Domain { bridge: ifindex, vlan });
+            self.due.extend(changed.map(|vlan| domain(*vlan)));
+            self.due.insert(Object::Bridging);
+        }
+        if !fresh.is_empty() {
+            self.bridges.insert(ifindex, fresh);
+        }
+    }
+
     /// Books what an object should have; returns what stands against having it all.
-    pub(super) fn want(&mut self, object: Object) -> Option<Reason> {
-        let (entries, refusal) = match object {
-            Object::Traps => (trap_entries(&self.policy, &self.limits), None),
+    pub(super) fn want(&mut self, object: Object) -> Obstacle {
+        let (entries, obstacle) = match object {
+            Object::Traps => (trap_entries(&self.policy, &self.limits), Obstacle::None),
+            Object::Bridging => (self.want_bridging(), Obstacle::None),
             Object::VirtualRouter(table) if self.tables.contains_key(&table) => {
                 match vr_entries(table, &self.limits, &self.applied, &mut self.allocation) {
-                    Ok(entries) => (entries, None),
-                    Err(reason) => (Vec::new(), Some(reason)),
+                    Ok(entries) => (entries, Obstacle::None),
+                    Err(reason) => (Vec::new(), Obstacle::Full(reason)),
                 }
             }
-            Object::VirtualRouter(_) | Object::Leftover => (Vec::new(), None),
+            Object::VirtualRouter(_) | Object::Leftover => (Vec::new(), Obstacle::None),
+            Object::Lag(ifindex) => self.want_lag(ifindex),
             Object::Interface(ifindex) => self.want_interface(ifindex),
+            Object::Domain(domain) => self.want_domain(domain),
         };
         let applied = &self.applied;
         self.book.put(object, entries, |key| applied.get(key).is_some() || applied.is_unknown(key));
@@ -69,52 +168,250 @@ impl Reconciler {
                 }
             }
         }
-        refusal
+        obstacle
     }
 
-    fn want_interface(&mut self, ifindex: IfIndex) -> (Vec<Entry>, Option<Reason>) {
-        let wanted = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
-        let Some(interface) = wanted else { return (Vec::new(), None) };
-        let there = self.allocation.rif(ifindex).and_then(|rif| {
-            match self.applied.get(&Key::Rif(rif))? {
+    pub(super) fn want_bridging(&self) -> Vec<Entry> {
+        let bridges = self.bridges.values().filter(|bridging| !bridging.domains.is_empty());
+        match bridges.map(|bridging| bridging.ageing_time).min() {
+            None if self.routers.is_empty() => Vec::new(),
+            ageing_time => bridging_entries(ageing_time.unwrap_or(0)),
+        }
+    }
+
+    fn want_lag(&mut self, ifindex: IfIndex) -> (Vec<Entry>, Obstacle) {
+        let Some(members) = self.lags.get(&ifindex) else { return (Vec::new(), Obstacle::None) };
+        match lag_entries(ifindex, members, &self.limits, &mut self.allocation) {
+            Ok(mut entries) => {
+                // a port leaves one LAG before it joins another
+                let own = self.allocation.lag(ifindex);
+                entries.retain(|entry| match entry {
+                    Entry::LagCollector { port, .. }
+                    | Entry::LagCollecting { port, .. }
+                    | Entry::LagPort { port, .. } => {
+                        match self.applied.get(&Key::LagCollector(*port)) {
+                            Some(Entry::LagCollector { lag, .. }) => Some(*lag) == own,
+                            _ => true,
+                        }
+                    }
+                    _ => true,
+                });
+                (entries, Obstacle::None)
+            }
+            Err(reason) => (Vec::new(), Obstacle::Full(reason)),
+        }
+    }
+
+    fn want_interface(&mut self, ifindex: IfIndex) -> (Vec<Entry>, Obstacle) {
+        let object = Object::Interface(ifindex);
+        let wanted = self.units.get(&ifindex).and_then(|unit| unit.router_interface.clone());
+        let Some(interface) = wanted else { return (Vec::new(), Obstacle::None) };
+        let Place::Subport(lane) = &interface.place else { return (Vec::new(), Obstacle::None) };
+        let at = match self.port_or_lag(lane) {
+            Ok(at) => at,
+            Err(reason) => {
+                self.allocation.release_interface(object);
+                return (Vec::new(), Obstacle::Full(reason));
+            }
+        };
+        let kind = |rif| RifKind::Subport { at, fid: Fid::of_subport(rif) };
+        let (router, obstacle) = self.want_router(object, &interface, kind);
+        let Some((rif, mut entries)) = router else { return (Vec::new(), obstacle) };
+        entries.extend(subport_entries(lane, rif));
+        (entries, obstacle)
+    }
+
+    fn want_domain(&mut self, domain: Domain) -> (Vec<Entry>, Obstacle) {
+        let object = Object::Domain(domain);
+        let members = self.members(domain);
+        let router = self.routers.get(&domain).and_then(|ifindex| self.units.get(ifindex));
+        let router = router.and_then(|unit| unit.router_interface.clone());
+        if members.is_empty() && router.is_none() {
+            return (Vec::new(), Obstacle::None);
+        }
+        let fid = match domain.vlan {
+            Some(vid) => Fid::of_vlan(vid),
+            None => match self.allocation.take_fid(domain.bridge, &self.applied) {
+                Ok(fid) => fid,
+                Err(reason) => return (Vec::new(), Obstacle::Full(reason)),
+            },
+        };
+        let kind = |_| match domain.vlan {
+            Some(vid) => RifKind::Vlan { vid, fid },
+            None => RifKind::Fid { fid },
+        };
+        let (router, obstacle) = match &router {
+            // what failed alone must not keep the ports from being bridged
+            Some(_) if self.router_waits(object) => (None, Obstacle::Known),
+            Some(interface) => self.want_router(object, interface, kind),
+            None => (None, Obstacle::None),
+        };
+        let (rif, mut entries) = match router {
+            Some((rif, entries)) => (Some(rif), entries),
+            None => (None, Vec::new()),
+        };
+        entries.extend(domain_entries(domain, fid, &members, rif, &self.allocation));
+        (entries, obstacle)
+    }
+
+    /// The members of a domain, but for ports of a LAG that the chip does not have (yet): alone they would make a loop.
+    fn members(&self, domain: Domain) -> Members {
+        let members = self.bridges.get(&domain.bridge).and_then(|bridge| bridge.members(domain));
+        let mut members = members.cloned().unwrap_or_default();
+        members.retain(|(port, _), member| {
+            member.lag.is_none_or(|lag| self.lag_of_port(*port).is_some_and(|own| own == lag))
+        });
+        members
+    }
+
+    /// The bond or team to whose LAG the chip has joined a port.
+    fn lag_of_port(&self, port: LocalPort) -> Option<IfIndex> {
+        let Some(Entry::LagCollector { lag, .. }) = self.applied.get(&Key::LagCollector(port))
+        else {
+            return None;
+        };
+        self.allocation.lags().find(|ifindex| self.allocation.lag(*ifindex) == Some(*lag))
+    }
+
+    /// The router interface of a domain was refused and its time has not come.
+    fn router_waits(&self, object: Object) -> bool {
+        let there = self.allocation.rif(object).is_some_and(|rif| {
+            self.applied.get(&Key::Rif(rif)).is_some() || self.applied.is_unknown(&Key::Rif(rif))
+        });
+        !there
+            && self
+                .troubles
+                .get(&object)
+                .is_some_and(|trouble| trouble.of_router && trouble.retry != Retry::Now)
+    }
+
+    /// Where a sub-port is, once its LAG is there.
+    fn port_or_lag(&self, lane: &Lane) -> Result<PortOrLag, Reason> {
+        let Some(lag) = lane.lag else {
+            // a lane without a LAG has exactly one port
+            let port = lane.ports.keys().next();
+            return port.copied().map(PortOrLag::Port).ok_or(Reason::LowerNotAsic);
+        };
+        let trouble = self.troubles.get(&Object::Lag(lag)).map(|trouble| trouble.reason);
+        let there = lane.ports.keys().any(|port| self.lag_of_port(*port) == Some(lag));
+        let index = self.allocation.lag(lag).filter(|_| there);
+        index.map(PortOrLag::Lag).ok_or(trouble.unwrap_or(Reason::LagTableFull))
+    }
+
+    /// The rows of a router interface; None: it is refused, or has to go before it can come.
+    fn want_router(
+        &mut self,
+        object: Object,
+        interface: &RouterInterface,
+        kind: impl Fn(RifIndex) -> RifKind + Copy,
+    ) -> (Option<(RifIndex, Vec<Entry>)>, Obstacle) {
+        let there =
+            self.allocation.rif(object).and_then(|rif| match self.applied.get(&Key::Rif(rif))? {
                 Entry::Rif(rif) => Some(rif.clone()),
                 _ => None,
-            }
-        });
-        if there.as_ref().is_some_and(|rif| self.is_elsewhere(rif, interface)) {
-            return (Vec::new(), None);
+            });
+        if let Some(rif) = &there
+            && self.is_elsewhere(rif, interface, kind(rif.rif))
+        {
+            return (None, Obstacle::Moves);
         }
         let table = Object::VirtualRouter(interface.table);
         if there.is_none()
             && let Some(trouble) = self.troubles.get(&table)
         {
             let reason = trouble.reason;
-            self.allocation.release_interface(ifindex);
-            return (Vec::new(), Some(reason));
+            self.allocation.release_interface(object);
+            return (None, Obstacle::Full(reason));
         }
         let mut lower = |interface: &RouterInterface| {
-            interface_entries(interface, &self.limits, &self.applied, &mut self.allocation)
+            let allocation = &mut self.allocation;
+            router_entries(object, interface, kind, &self.limits, &self.applied, allocation)
         };
         match (lower(interface), there) {
-            (Ok(entries), _) => (entries, None),
+            (Ok(entries), _) => (Some(entries), Obstacle::None),
             (Err(reason), Some(rif)) => {
                 // No profile for the new MAC: the interface goes on with the one it has.
                 let mut former = interface.clone();
                 let owners = former.router_macs.remove(&interface.mac).unwrap_or_default();
                 former.mac = rif.mac;
                 former.router_macs.entry(rif.mac).or_default().extend(owners);
-                (lower(&former).unwrap_or_default(), Some(reason))
+                (lower(&former).ok(), Obstacle::Full(reason))
             }
             (Err(reason), None) => {
-                self.allocation.release_interface(ifindex);
-                (Vec::new(), Some(reason))
+                self.allocation.release_interface(object);
+                (None, Obstacle::Full(reason))
             }
         }
     }
 
-    /// A router interface can't move to another virtual router or port: it goes, and comes again.
-    fn is_elsewhere(&self, rif: &Rif, interface: &RouterInterface) -> bool {
-        let RifKind::Subport { port, .. } = rif.kind;
-        port != interface.port || self.allocation.vr(interface.table) != Some(rif.vr)
+    /// A router interface can't move to another virtual router, port or LAG: it goes, and comes again.
+    fn is_elsewhere(&self, rif: &Rif, interface: &RouterInterface, kind: RifKind) -> bool {
+        rif.kind != kind || self.allocation.vr(interface.table) != Some(rif.vr)
     }
+
+    /// Rows that say which chip index stands for which object: read first after a scan.
+    pub(super) fn landmarks(&self) -> BTreeSet<Key> {
+        let mut keys = BTreeSet::new();
+        for unit in self.units.values() {
+            if let Some(Place::Subport(lane)) = unit.router_interface.as_ref().map(|i| &i.place) {
+                keys.extend(lane.ports.keys().map(|port| Key::PortVidFid(*port, lane.vid)));
+            }
+        }
+        for members in self.bridges.values().filter_map(|bridge| bridge.domains.get(&None)) {
+            keys.extend(members.keys().map(|(port, vid)| Key::PortVidFid(*port, *vid)));
+        }
+        for lag in self.lags.values() {
+            keys.extend(lag.keys().map(|port| Key::LagCollector(*port)));
+        }
+        keys
+    }
+
+    /// Takes over the indices that the landmarks show.
+    pub(super) fn claim_indices(&mut self) {
+        let fid_at = |applied: &crate::applied::Applied, key: &Key| match applied.get(key) {
+            Some(Entry::PortVidFid { fid, .. }) => Some(*fid),
+            _ => None,
+        };
+        for (ifindex, lag) in &self.lags {
+            for port in lag.keys() {
+                if let Some(Entry::LagCollector { lag, .. }) =
+                    self.applied.get(&Key::LagCollector(*port))
+                {
+                    self.allocation.claim_lag(*ifindex, *lag);
+                }
+            }
+        }
+        for (ifindex, bridge) in &self.bridges {
+            for (port, vid) in bridge.domains.get(&None).into_iter().flat_map(Members::keys) {
+                if let Some(fid) = fid_at(&self.applied, &Key::PortVidFid(*port, *vid)) {
+                    self.allocation.claim_fid(*ifindex, fid);
+                }
+            }
+        }
+        for interface in self.units.values().filter_map(|unit| unit.router_interface.as_ref()) {
+            let object = interface.object();
+            let rif_in = |fid| self.applied.rifs().find(|rif| rif.enabled && rif.kind.fid() == fid);
+            let found = match &interface.place {
+                Place::Subport(lane) => lane.ports.keys().find_map(|port| {
+                    rif_in(fid_at(&self.applied, &Key::PortVidFid(*port, lane.vid))?)
+                }),
+                Place::Domain(domain) => {
+                    let vlan = domain.vlan.map(Fid::of_vlan);
+                    vlan.or_else(|| self.allocation.fid(domain.bridge)).and_then(rif_in)
+                }
+            };
+            let Some(rif) = found else { continue };
+            if let (Place::Subport(Lane { lag: Some(ifindex), .. }), RifKind::Subport { at, .. }) =
+                (&interface.place, rif.kind)
+                && let PortOrLag::Lag(lag) = at
+            {
+                self.allocation.claim_lag(*ifindex, lag);
+            }
+            self.allocation.claim(object, interface.table, rif);
+        }
+    }
+}
+
+const fn is_bridge(link: &Link) -> bool {
+    matches!(link.kind, LinkKind::Bridge { .. })
 }

@@ -8,6 +8,8 @@ use crate::testbed::{SWP1, SWP2, address, link_event, macvlan, port, reconciler}
 use crate::topology::{Address, Link};
 use crate::{Mac, Vrid};
 
+mod places;
+
 const ZERO: Duration = Duration::ZERO;
 
 fn mac(text: &str) -> Mac {
@@ -199,6 +201,9 @@ fn a_restart_writes_the_difference() {
         let scan = |key: &Key| matches!(key, Key::Rif(_) | Key::RouterMac(..));
         let scanned = chip.clone().into_iter().filter(|(key, _)| scan(key)).collect();
         for key in fresh.adopt(scanned) {
+            fresh.settle(&key, chip.get(&key).cloned());
+        }
+        for key in fresh.claim() {
             fresh.settle(&key, chip.get(&key).cloned());
         }
         settle(&mut fresh)

@@ -1,11 +1,15 @@
 //! What may be asked of the state: how each router interface and virtual MAC stands, and where the columns differ.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Reconciler;
 use crate::applied::Applied;
-use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex};
-use crate::intent::{Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict};
+use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex, Vid};
+use crate::intent::{
+    Bridging, Domain, Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict,
+};
 use crate::plan::{Allocation, Limits, Object, diff};
 use crate::retry::{Retry, Trouble};
 use crate::topology::{Link, Topology};
@@ -108,7 +112,7 @@ impl Reconciler {
 
     /// Nothing is due and nothing under way for the router interface of a device.
     pub fn is_settled(&self, ifindex: IfIndex) -> bool {
-        let object = Object::Interface(ifindex);
+        let object = self.seat(ifindex);
         !self.changed.contains(&ifindex)
             && !self.due.contains(&object)
             && !self.runs.contains_key(&object)
@@ -124,17 +128,51 @@ impl Reconciler {
         self.due.iter().chain(self.runs.keys()).collect::<std::collections::BTreeSet<_>>().len()
     }
 
+    /// The object that the router interface of a device belongs to.
+    pub fn seat(&self, ifindex: IfIndex) -> Object {
+        self.seats.get(&ifindex).copied().unwrap_or(Object::Interface(ifindex))
+    }
+
+    /// The device that an object's rows are told by.
+    pub fn device_of(&self, object: Object) -> Option<IfIndex> {
+        match object {
+            Object::Interface(ifindex) | Object::Lag(ifindex) => Some(ifindex),
+            Object::Domain(domain) => {
+                Some(self.routers.get(&domain).copied().unwrap_or(domain.bridge))
+            }
+            Object::Traps | Object::Bridging | Object::VirtualRouter(_) | Object::Leftover => None,
+        }
+    }
+
     /// The router interface of a device, as the chip acknowledged it.
     pub fn applied_rif(&self, ifindex: IfIndex) -> Option<&Rif> {
-        match self.applied.get(&Key::Rif(self.allocation.rif(ifindex)?))? {
+        let seat = self.seat(ifindex);
+        let own = match seat {
+            Object::Domain(domain) => {
+                // what another device has taken over is not this one's any more
+                self.routers.get(&domain).is_none_or(|router| *router == ifindex)
+            }
+            _ => true,
+        };
+        self.applied_rif_of(seat).filter(|_| own)
+    }
+
+    /// The router interface of an object, as the chip acknowledged it.
+    pub(super) fn applied_rif_of(&self, object: Object) -> Option<&Rif> {
+        match self.applied.get(&Key::Rif(self.allocation.rif(object)?))? {
             Entry::Rif(rif) => Some(rif),
             _ => None,
         }
     }
 
+    /// What each bridge with ports of the chip comes to.
+    pub const fn bridges(&self) -> &BTreeMap<IfIndex, Bridging> {
+        &self.bridges
+    }
+
     /// How a device stands as a router interface; None: there is nothing to say about it.
     pub fn rif_standing(&self, ifindex: IfIndex) -> Option<Standing> {
-        let object = Object::Interface(ifindex);
+        let object = self.seat(ifindex);
         let verdict = self.units.get(&ifindex).and_then(|unit| unit.rif.as_ref());
         let moving = self.due.contains(&object) || self.runs.contains_key(&object);
         let Some(verdict) = verdict else {
@@ -155,10 +193,27 @@ impl Reconciler {
         })
     }
 
+    /// How a member of a bridge stands, by its verdict.
+    pub fn member_standing(&self, bridge: IfIndex, verdict: &Verdict) -> Standing {
+        let of_bridge =
+            |object: &&Object| matches!(object, Object::Domain(d) if d.bridge == bridge);
+        match verdict.reason() {
+            Some(reason) => Standing::with(reason),
+            None if self.due.iter().chain(self.runs.keys()).any(|o| of_bridge(&o)) => {
+                Standing::plain(State::Pending)
+            }
+            None => {
+                let mut troubles = self.troubles.iter().filter(|(object, _)| of_bridge(object));
+                let trouble = troubles.find(|(_, trouble)| !trouble.of_router);
+                trouble.map_or(Standing::plain(State::Offload), |(_, t)| Standing::troubled(t))
+            }
+        }
+    }
+
     /// How a macvlan or ipvlan stands.
     pub fn vmac_standing(&self, link: &Link, verdict: &Verdict) -> Standing {
         let lower = link.lower();
-        let object = lower.map(Object::Interface);
+        let object = lower.map(|lower| self.seat(lower));
         let moving = object.is_some_and(|o| self.due.contains(&o) || self.runs.contains_key(&o));
         let row = lower.and_then(|lower| self.row_of(lower, link));
         let programmed = row.as_ref().is_some_and(|row| self.applied.get(row).is_some());
@@ -188,8 +243,8 @@ impl Reconciler {
 
     /// Chip indices of the router interface below a virtual MAC.
     pub fn place_of(&self, link: &Link) -> Option<(RifIndex, Fid)> {
-        let rif = self.applied_rif(link.lower()?)?.rif;
-        Some((rif, Fid::of_subport(rif)))
+        let rif = self.applied_rif(link.lower()?)?;
+        Some((rif.rif, rif.kind.fid()))
     }
 
     /// What would be written now, without writing it: Intended against Applied.
@@ -206,14 +261,20 @@ impl Reconciler {
     }
 
     /// Every object that may have rows.
-    fn objects(&self) -> Vec<Object> {
-        let mut objects = vec![Object::Traps];
+    pub(super) fn objects(&self) -> Vec<Object> {
+        let mut objects = vec![Object::Traps, Object::Bridging, Object::Leftover];
         let tables = self.tables.keys().copied().chain(self.allocation.tables());
         objects.extend(tables.map(Object::VirtualRouter));
-        let interfaces =
-            self.tables.values().flatten().copied().chain(self.allocation.interfaces());
-        objects.extend(interfaces.map(Object::Interface));
-        objects.push(Object::Leftover);
+        let lags = self.lags.keys().copied().chain(self.allocation.lags());
+        objects.extend(lags.map(Object::Lag));
+        let interfaces = self.units.values().filter_map(|unit| unit.router_interface.as_ref());
+        objects.extend(interfaces.map(RouterInterface::object));
+        objects.extend(self.allocation.interfaces());
+        objects.extend(self.book.objects());
+        for (bridge, bridging) in &self.bridges {
+            let domain = |vlan: &Option<Vid>| Domain { bridge: *bridge, vlan: *vlan };
+            objects.extend(bridging.domains.keys().map(domain).map(Object::Domain));
+        }
         objects.sort();
         objects.dedup();
         objects
@@ -233,7 +294,7 @@ impl Reconciler {
             Key::RouterMac(_, mac) => Some(*mac) == own,
             _ => true,
         };
-        let is_owner = |key: &Key| self.book.owners(key).any(|o| o == Object::Interface(ifindex));
+        let is_owner = |key: &Key| self.book.owners(key).any(|o| o == self.seat(ifindex));
         self.refusals.iter().find(|(key, _)| mine(key) && is_owner(key)).map(|(_, trouble)| trouble)
     }
 
@@ -256,7 +317,7 @@ impl Reconciler {
 
     /// The row of a macvlan's MAC in the router interface below it.
     fn row_of(&self, lower: IfIndex, link: &Link) -> Option<Key> {
-        Some(Key::RouterMac(Fid::of_subport(self.allocation.rif(lower)?), link.mac?))
+        Some(Key::RouterMac(self.applied_rif(lower)?.kind.fid(), link.mac?))
     }
 }
 
@@ -265,5 +326,14 @@ const fn slot(rif: &Rif, family: Family) -> Option<Vrid> {
     match family {
         Family::Ipv4 => rif.vrrp_ipv4,
         Family::Ipv6 => rif.vrrp_ipv6,
+    }
+}
+
+impl Reconciler {
+    /// A record of an earlier run: the device once had this MAC.
+    pub fn remember_former(&mut self, ifindex: IfIndex, mac: crate::Mac) {
+        self.generation += 1;
+        self.topology.remember_former(ifindex, mac);
+        self.changed.insert(ifindex);
     }
 }

@@ -84,6 +84,99 @@ pub enum MacvlanMode {
     Other(u32),
 }
 
+/// IFLA_IPVLAN_MODE (include/uapi/linux/if_link.h); belongs to the lower device, so that all its ipvlans share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpvlanMode {
+    /// Answers ARP with the lower's MAC; multicast reaches it.
+    L2,
+    /// Routed: no ARP, no multicast. The kernel's default.
+    L3,
+    /// As l3, through the lower's netfilter hooks.
+    L3s,
+    /// A mode of a later kernel.
+    Other(u16),
+}
+
+/// IFLA_IPVLAN_FLAGS (include/uapi/linux/if_link.h); belongs to the lower device as the mode does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpvlanFlag {
+    /// Siblings talk to one another inside the kernel.
+    Bridge,
+    /// Siblings do not talk to one another.
+    Private,
+    /// Frames between siblings leave the device and have to be reflected.
+    Vepa,
+}
+
+/// The tag protocol of a VLAN device or a bridge (802.1Q, 802.1ad), as an Ethernet type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TagProtocol(pub u16);
+
+impl TagProtocol {
+    /// Customer tags.
+    pub const DOT1Q: Self = Self(0x8100);
+    /// Service tags.
+    pub const DOT1AD: Self = Self(0x88a8);
+}
+
+/// How a bond or team distributes frames, as far as it decides whether a chip can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LagMode {
+    /// By a hash of the frame: bond balance-xor and 802.3ad.
+    Hash,
+    /// Another one, by the kernel's name of it.
+    Other(LagModeName),
+}
+
+/// Modes that a chip has no counterpart for (IFLA_BOND_MODE, include/uapi/linux/if_bonding.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LagModeName {
+    /// 0
+    BalanceRr,
+    /// 1
+    ActiveBackup,
+    /// 3
+    Broadcast,
+    /// 5
+    BalanceTlb,
+    /// 6
+    BalanceAlb,
+    /// A mode of a later kernel.
+    Unknown,
+}
+
+impl LagMode {
+    /// From IFLA_BOND_MODE.
+    pub const fn of_bond(mode: u8) -> Self {
+        match mode {
+            2 | 4 => Self::Hash,
+            0 => Self::Other(LagModeName::BalanceRr),
+            1 => Self::Other(LagModeName::ActiveBackup),
+            3 => Self::Other(LagModeName::Broadcast),
+            5 => Self::Other(LagModeName::BalanceTlb),
+            6 => Self::Other(LagModeName::BalanceAlb),
+            _ => Self::Other(LagModeName::Unknown),
+        }
+    }
+
+    /// The word that `ip link` uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::Other(LagModeName::BalanceRr) => "balance-rr",
+            Self::Other(LagModeName::ActiveBackup) => "active-backup",
+            Self::Other(LagModeName::Broadcast) => "broadcast",
+            Self::Other(LagModeName::BalanceTlb) => "balance-tlb",
+            Self::Other(LagModeName::BalanceAlb) => "balance-alb",
+            Self::Other(LagModeName::Unknown) => "unknown",
+        }
+    }
+}
+
 /// IFLA_INFO_KIND with the data that decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case", tag = "type")]
@@ -98,19 +191,97 @@ pub enum LinkKind {
     },
     /// A device that shares the lower's MAC.
     Ipvlan {
-        /// IFLA_IPVLAN_FLAGS has IPVLAN_F_VEPA.
-        vepa: bool,
+        /// IFLA_IPVLAN_MODE
+        mode: IpvlanMode,
+        /// IFLA_IPVLAN_FLAGS
+        flag: IpvlanFlag,
     },
     /// An L3 master device.
     Vrf {
         /// IFLA_VRF_TABLE
         table: u32,
     },
-    /// Any other kind, by its name (`bridge`, `vlan`, `bond`, `tun`, …).
+    /// A VLAN of the lower device.
+    Vlan {
+        /// IFLA_VLAN_ID, 0..=4094
+        vid: u16,
+        /// IFLA_VLAN_PROTOCOL
+        protocol: TagProtocol,
+    },
+    /// A bridge.
+    Bridge {
+        /// IFLA_BR_VLAN_FILTERING
+        vlan_filtering: bool,
+        /// IFLA_BR_VLAN_PROTOCOL
+        protocol: TagProtocol,
+        /// IFLA_BR_AGEING_TIME in hundredths of a second; 0: entries do not age
+        ageing_time: u32,
+    },
+    /// A bond.
+    Bond {
+        /// IFLA_BOND_MODE
+        mode: LagMode,
+    },
+    /// A team; its mode is not in rtnetlink.
+    Team,
+    /// Any other kind, by its name (`tun`, `veth`, `dummy`, `vxlan`, …).
     Other {
         /// IFLA_INFO_KIND
         name: String,
     },
+}
+
+/// What a device is to its master: IFLA_INFO_SLAVE_KIND with the data that decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Slave {
+    /// It has no master, or one that says nothing about its members (team, Open vSwitch).
+    #[default]
+    None,
+    /// A bridge port.
+    BridgePort {
+        /// IFLA_BRPORT_STATE
+        state: StpState,
+        /// IFLA_BRPORT_LEARNING
+        learning: bool,
+        /// IFLA_BRPORT_LOCKED
+        locked: bool,
+    },
+    /// A member of a bond.
+    BondSlave {
+        /// IFLA_BOND_SLAVE_STATE: it may send and receive.
+        active: bool,
+        /// IFLA_BOND_SLAVE_MII_STATUS: its link is up.
+        link_up: bool,
+    },
+    /// A member of any other kind of master, by its name (`vrf`, …).
+    Other {
+        /// IFLA_INFO_SLAVE_KIND
+        name: String,
+    },
+}
+
+/// IFLA_BRPORT_STATE (BR_STATE_* in include/uapi/linux/if_bridge.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StpState {
+    /// Disabled, blocking or listening: nothing passes, nothing is learnt.
+    Discarding,
+    /// Nothing passes, addresses are learnt.
+    Learning,
+    /// Everything passes.
+    Forwarding,
+}
+
+impl StpState {
+    /// From IFLA_BRPORT_STATE; values of later kernels discard.
+    pub const fn from_u8(state: u8) -> Self {
+        match state {
+            2 => Self::Learning,
+            3 => Self::Forwarding,
+            _ => Self::Discarding,
+        }
+    }
 }
 
 /// A netdev.
@@ -140,9 +311,16 @@ pub struct Link {
     pub link_netnsid: Option<i32>,
     /// IFLA_MASTER
     pub master: Option<IfIndex>,
-    /// IFLA_LINKINFO
+    /// IFLA_LINKINFO: IFLA_INFO_KIND
     pub kind: LinkKind,
+    /// IFLA_LINKINFO: IFLA_INFO_SLAVE_KIND
+    pub slave: Slave,
+    /// IFLA_PERM_ADDRESS: the MAC that the hardware came with.
+    pub perm_mac: Option<Mac>,
 }
+
+/// Kinds that are stacked on a device although nothing is offloaded for them.
+const STACKED: [&str; 4] = ["macvtap", "ipvtap", "macsec", "hsr"];
 
 impl Link {
     /// Administratively up.
@@ -154,9 +332,14 @@ impl Link {
     /// IFLA_LINK of a veth names its peer, which is beside, not below; a macvlan, ipvlan or VLAN device is stacked.
     pub fn lower(&self) -> Option<IfIndex> {
         let stacked = match &self.kind {
-            LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } => true,
-            LinkKind::Other { name } => name == "vlan",
-            LinkKind::None | LinkKind::Vrf { .. } => false,
+            LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. } | LinkKind::Vlan { .. } => true,
+            // The data of a macvtap is that of a macvlan; other stacked kinds have no place over a switch port.
+            LinkKind::Other { name } => STACKED.contains(&name.as_str()),
+            LinkKind::None
+            | LinkKind::Vrf { .. }
+            | LinkKind::Bridge { .. }
+            | LinkKind::Bond { .. }
+            | LinkKind::Team => false,
         };
         self.link.filter(|_| stacked && self.link_netnsid.is_none())
     }

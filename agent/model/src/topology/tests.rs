@@ -15,6 +15,8 @@ fn link(ifindex: u32, ifname: &str) -> Link {
         link_netnsid: None,
         master: None,
         kind: LinkKind::None,
+        slave: Slave::None,
+        perm_mac: None,
     }
 }
 
@@ -82,6 +84,7 @@ fn replace_touches_only_differences() {
     let snapshot = Snapshot {
         links: vec![link(1, "lo"), link(2, "swp1")],
         addresses: vec![address(2, "192.0.2.1")],
+        ..Snapshot::default()
     };
     assert_eq!(topology.replace(snapshot.clone()), set(&[2, 3]));
     assert_eq!(topology.replace(snapshot), set(&[]));

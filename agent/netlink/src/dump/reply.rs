@@ -21,6 +21,8 @@ pub(super) struct Reply {
     port: u32,
     /// What the table holds.
     pub(super) rows: Vec<Event>,
+    /// Datagrams with rows.
+    pub(super) parts: u32,
     /// The table changed meanwhile.
     pub(super) interrupted: bool,
     /// The first row that could not be decoded.
@@ -29,7 +31,15 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) const fn new(table: Table, sequence: u32, port: u32) -> Self {
-        Self { table, sequence, port, rows: Vec::new(), interrupted: false, undecodable: None }
+        Self {
+            table,
+            sequence,
+            port,
+            rows: Vec::new(),
+            parts: 0,
+            interrupted: false,
+            undecodable: None,
+        }
     }
 
     /// Takes one datagram in; true when the dump is over.
@@ -37,6 +47,7 @@ impl Reply {
     /// # Errors
     /// The errno of a refusal, or of DONE.
     pub(super) fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
+        let mut rows = false;
         for message in messages(datagram) {
             let message = match message {
                 Ok(message) => message,
@@ -55,21 +66,30 @@ impl Reply {
                     let code = message.payload.first_chunk();
                     match code.map_or(0, |code| i32::from_ne_bytes(*code)) {
                         // Old kernels end some dumps with a DONE that is empty.
-                        0 if message.kind == NLMSG_DONE => return Ok(true),
+                        0 if message.kind == NLMSG_DONE => {
+                            self.parts += u32::from(rows);
+                            return Ok(true);
+                        }
                         // An acknowledgement, which is no end.
                         0 => {}
                         code => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
                     }
                 }
-                _ => match decode(&message) {
-                    Decoded::Event(row) if self.table.has(&row) => self.rows.push(row),
-                    Decoded::Event(_) | Decoded::Ignored => {}
-                    Decoded::Undecodable(undecodable) => {
-                        self.undecodable.get_or_insert(undecodable);
+                _ => {
+                    rows = true;
+                    match decode(&message) {
+                        Decoded::Events(events) => {
+                            self.rows.extend(events.into_iter().filter(|row| self.table.has(row)));
+                        }
+                        Decoded::Ignored => {}
+                        Decoded::Undecodable(undecodable) => {
+                            self.undecodable.get_or_insert(undecodable);
+                        }
                     }
-                },
+                }
             }
         }
+        self.parts += u32::from(rows);
         Ok(false)
     }
 }

@@ -13,7 +13,10 @@ use super::*;
 use crate::message::{
     NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK,
 };
-use crate::testbed::{assert_true, in_netns, ip, ip_batch};
+use crate::testbed::{
+    assert_true, bridge, bridge_batch, in_netns, ip, ip_batch, true_links, vlan_bridge,
+};
+use firsthop_model::topology::VlanRange;
 
 const SEQUENCE: u32 = 7;
 const PORT: u32 = 4711;
@@ -257,5 +260,134 @@ fn a_truncated_part_is_an_error() {
             matches!(cut, Err(SnapshotError::Truncated { buffer: 128, length: 129.., .. })),
             "{cut:?}"
         );
+    });
+}
+
+/// The index of a device.
+fn index(name: &str) -> IfIndex {
+    true_links().into_iter().find(|(_, other)| other == name).unwrap().0
+}
+
+fn mac(last: u8) -> Mac {
+    Mac([2, 0, 0, 0, 0xaa, last])
+}
+
+// Broken if a MAC that vrrpd gave the device by SIOCADDMULTI stayed unseen, or another device's counted as its own.
+#[test]
+fn mac_lists_have_what_is_never_announced() {
+    in_netns(|| async {
+        let mut dumper = Dumper::open().unwrap();
+        ip("link add swp1 type veth peer name h1");
+        ip("link add br0 type bridge");
+        let [swp1, h1, br0] = ["swp1", "h1", "br0"].map(index);
+        assert_eq!(dumper.mac_list(swp1).await.unwrap(), BTreeSet::new());
+        ip("link set swp1 up");
+        ip("maddress add 02:00:00:00:aa:01 dev swp1");
+        bridge("fdb add 02:00:00:00:aa:02 dev swp1 self");
+        bridge("fdb add 02:00:00:00:aa:03 dev h1 self");
+        bridge("fdb add 02:00:00:00:aa:04 dev br0 self local");
+        ip("link add vmac link swp1 address 02:00:00:00:aa:05 type macvlan");
+        assert_eq!(dumper.mac_list(swp1).await.unwrap(), [mac(1), mac(2)].into());
+        ip("link set vmac up");
+        let expected = BTreeSet::from([mac(1), mac(2), mac(5)]);
+        assert_eq!(dumper.mac_list(swp1).await.unwrap(), expected);
+        let snapshot = dumper.snapshot().await.unwrap();
+        assert_eq!(snapshot.mac_lists[&swp1], expected);
+        assert_eq!(snapshot.mac_lists[&h1], [mac(3)].into());
+        assert!(snapshot.mac_lists[&br0].contains(&mac(4)));
+        ip("maddress del 02:00:00:00:aa:01 dev swp1");
+        ip("link set vmac down");
+        assert_eq!(dumper.mac_list(swp1).await.unwrap(), [mac(2)].into());
+        assert_eq!(dumper.mac_list(IfIndex(4711)).await.unwrap(), BTreeSet::new(), "no device");
+        // An old kernel shows all devices instead.
+        dumper.socket = Some(RouteSocket::open(Buffers::default()).unwrap());
+        assert_eq!(dumper.mac_list(swp1).await.unwrap(), [mac(2)].into());
+        assert_eq!(dumper.interrupted(), 0);
+    });
+}
+
+// Broken if MACs that were never touched vanished from a list because others were removed between two parts of a dump,
+// of which the kernel says nothing.
+#[test]
+fn mac_lists_are_whole_under_churn() {
+    in_netns(|| async {
+        let mut dumper =
+            Dumper::open_with(Buffers { read: 8 << 10, ..Buffers::default() }).unwrap();
+        ip("link add swp1 type veth peer name h1");
+        let edit = |what: &str, n: u16| {
+            format!("fdb {what} 02:00:00:00:{:02x}:{:02x} dev swp1 self", n >> 8, n & 0xff)
+        };
+        bridge_batch((0..1000).map(|n| edit("add", n)));
+        let stop = Arc::new(AtomicBool::new(false));
+        let churn = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let n = 0..100;
+                    bridge_batch(
+                        n.clone().map(|n| edit("del", n)).chain(n.map(|n| edit("add", n))),
+                    );
+                }
+            }
+        });
+        let start = Instant::now();
+        while dumper.interrupted() < 20 && start.elapsed() < Duration::from_secs(30) {
+            match dumper.mac_list(index("swp1")).await {
+                Ok(list) => {
+                    let kept = list.iter().filter(|mac| mac.0[4] > 0 || mac.0[5] >= 100);
+                    assert_eq!(kept.count(), 900);
+                }
+                Err(SnapshotError::Interrupted { table: Table::MacLists, .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        churn.join().unwrap();
+        assert!(dumper.interrupted() >= 20, "{} interrupted", dumper.interrupted());
+        assert_eq!(dumper.mac_list(index("swp1")).await.unwrap().len(), 1000);
+    });
+}
+
+// Broken if a kernel without VLANs on bridges, which refuses that dump, never got a whole snapshot.
+#[test]
+fn only_a_missing_table_may_be_refused() {
+    let refused = |table, errno| SnapshotError::Refused {
+        table,
+        source: io::Error::from_raw_os_error(errno),
+    };
+    assert!(Table::Vlans.is_absent(&refused(Table::Vlans, libc::EOPNOTSUPP)));
+    assert!(!Table::Vlans.is_absent(&refused(Table::Vlans, libc::EPERM)));
+    assert!(!Table::Links.is_absent(&refused(Table::Links, libc::EOPNOTSUPP)));
+}
+
+// Broken if a snapshot missed a VLAN of a port or of the bridge, or showed what the bridge keeps for its ports only.
+#[test]
+fn a_snapshot_has_the_vlans_of_bridges() {
+    in_netns(|| async {
+        if !vlan_bridge() {
+            return;
+        }
+        let mut dumper = Dumper::open().unwrap();
+        bridge("vlan add vid 10-20 dev swp1");
+        bridge("vlan add vid 15 pvid untagged dev swp1");
+        bridge("vlan del vid 1 dev swp2");
+        bridge("vlan add vid 30 dev br0 self");
+        let shown = |range: VlanRange| {
+            (range.ifindex, range.first, range.last, range.flags.pvid, range.flags.untagged)
+        };
+        let mut vlans: Vec<_> =
+            dumper.snapshot().await.unwrap().vlans.into_iter().map(shown).collect();
+        vlans.sort_unstable();
+        let (br0, swp1) = (index("br0"), index("swp1"));
+        let mut expected = [
+            (br0, 1, 1, true, true),
+            (br0, 30, 30, false, false),
+            (swp1, 1, 1, false, true),
+            (swp1, 10, 14, false, false),
+            (swp1, 15, 15, true, true),
+            (swp1, 16, 20, false, false),
+        ];
+        expected.sort_unstable();
+        assert_eq!(vlans, expected);
     });
 }

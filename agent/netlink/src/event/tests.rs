@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use firsthop_model::topology::{LinkKind, MacvlanMode, Topology};
+use firsthop_model::topology::{LinkKind, MacvlanMode, Slave, StpState, Topology};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sendto, socket,
 };
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::Dumper;
-use crate::testbed::{assert_true, in_netns, ip, ip_batch};
+use crate::testbed::{assert_true, bridge, in_netns, ip, ip_batch, vlan_bridge};
 
 const ALL: usize = usize::MAX;
 const TINY: Buffers = Buffers { receive: 4096, read: 64 << 10 };
@@ -246,5 +246,117 @@ fn the_queue_is_large_and_its_size_is_known() {
     in_netns(|| async {
         let socket = EventSocket::open().unwrap();
         assert_eq!(socket.receive_buffer(), 32 << 20, "SO_RCVBUFFORCE, doubled by the kernel");
+    });
+}
+
+// Broken if a MAC that a device is told to receive came late or not at all.
+#[test]
+fn a_mac_asked_for_by_name_is_announced() {
+    in_netns(|| async {
+        let mut socket = EventSocket::open().unwrap();
+        ip("link add swp1 type veth peer name h1");
+        ip("link add br0 type bridge");
+        let mut view = Topology::default();
+        socket.drain(ALL).events.into_iter().for_each(|event| drop(view.fold(event)));
+        for name in ["swp1", "br0"] {
+            let ifindex = view.link_by_name(name).unwrap().ifindex;
+            let mac = "02:00:00:00:aa:01".parse().unwrap();
+            bridge(&format!("fdb add {mac} dev {name} self local"));
+            let seen = socket.drain(ALL).events;
+            assert!(seen.contains(&Event::Receives(ifindex, mac)), "{name}: {seen:?}");
+            bridge(&format!("fdb del {mac} dev {name} self local"));
+            let seen = socket.drain(ALL).events;
+            assert!(seen.contains(&Event::ReceivesNoMore(ifindex, mac)), "{name}: {seen:?}");
+        }
+    });
+}
+
+// Broken if every ARP entry of the host, and every MAC that a bridge learns, woke the daemon.
+#[test]
+fn what_hosts_and_bridges_learn_stays_off_the_socket() {
+    in_netns(|| async {
+        let mut socket = EventSocket::open().unwrap();
+        ip("link add swp1 type veth peer name h1");
+        ip("link add br0 type bridge");
+        ip("link set h1 master br0");
+        socket.drain(ALL);
+        ip("neighbour add 192.0.2.9 lladdr 02:00:00:00:aa:06 nud permanent dev swp1");
+        ip("neighbour add 2001:db8::9 lladdr 02:00:00:00:aa:06 dev swp1");
+        ip("neighbour del 192.0.2.9 dev swp1");
+        bridge("fdb add 02:00:00:00:aa:03 dev h1 master static");
+        bridge("fdb del 02:00:00:00:aa:03 dev h1 master");
+        assert_eq!(socket.drain(ALL), Drained::default());
+        bridge("fdb add 02:00:00:00:aa:05 dev swp1 self");
+        assert_eq!(socket.drain(ALL).events.len(), 1);
+    });
+}
+
+// Broken if a port counted as blocked for ever: the kernel says that it forwards after the port came up, and in a message
+// that is not about the device.
+#[test]
+fn the_state_of_a_bridge_port_is_followed() {
+    in_netns(|| async {
+        let mut socket = EventSocket::open().unwrap();
+        ip("link add swp1 type veth peer name h1");
+        ip("link add br0 up type bridge");
+        ip("link set swp1 master br0");
+        ip("link set h1 up");
+        ip("link set swp1 up");
+        let mut view = Topology::default();
+        let mut wait_for = async |expected: Slave| loop {
+            socket.drain(ALL).events.into_iter().for_each(|event| drop(view.fold(event)));
+            if view.link_by_name("swp1").unwrap().slave == expected {
+                break;
+            }
+            let readable = timeout(Duration::from_secs(10), socket.readable()).await;
+            readable.expect("an event").unwrap();
+        };
+        let port = |state, learning| Slave::BridgePort { state, learning, locked: false };
+        wait_for(port(StpState::Forwarding, true)).await;
+        bridge("link set dev swp1 learning off");
+        wait_for(port(StpState::Forwarding, false)).await;
+        bridge("link set dev swp1 state 2");
+        wait_for(port(StpState::Learning, false)).await;
+        ip("link set swp1 nomaster");
+        wait_for(Slave::None).await;
+    });
+}
+
+// Broken if the view that events make of a bridge's VLANs differed from the one that a snapshot makes.
+#[test]
+fn vlans_arrive_as_they_are_dumped() {
+    in_netns(|| async {
+        let mut socket = EventSocket::open().unwrap();
+        if !vlan_bridge() {
+            return;
+        }
+        let mut dumper = Dumper::open().unwrap();
+        let mut view = Topology::default();
+        for command in [
+            "vlan add vid 10-20 dev swp1",
+            "vlan add vid 15 pvid untagged dev swp1",
+            "vlan del vid 12-14 dev swp1",
+            "vlan add vid 30 dev br0 self",
+            "vlan del vid 1 dev br0 self",
+            "vlan global set vid 11 dev br0 mcast_snooping 0",
+        ] {
+            bridge(command);
+            let drained = socket.drain(ALL);
+            assert_eq!(drained.loss, None);
+            drained.events.into_iter().for_each(|event| drop(view.fold(event)));
+            let mut whole = Topology::default();
+            whole.replace(dumper.snapshot().await.unwrap());
+            for name in ["br0", "swp1", "swp2"] {
+                let ifindex = whole.link_by_name(name).unwrap().ifindex;
+                let [seen, dumped]: [Vec<_>; 2] =
+                    [&view, &whole].map(|view| view.vlans(ifindex).collect());
+                assert_eq!(seen, dumped, "{name} after {command}");
+            }
+        }
+        let port = view.link_by_name("swp1").unwrap().ifindex;
+        assert_eq!(view.pvid(port), Some(15));
+        ip("link set swp1 nomaster");
+        socket.drain(ALL).events.into_iter().for_each(|event| drop(view.fold(event)));
+        assert_eq!(view.vlans(port).count(), 0, "a port that left");
     });
 }

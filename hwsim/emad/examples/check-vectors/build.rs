@@ -7,6 +7,7 @@ use emad::Register;
 
 use crate::fields::Fields;
 
+mod lag;
 mod router;
 mod switch;
 mod trap;
@@ -26,6 +27,10 @@ pub(crate) fn register(name: &str, f: &mut Fields) -> Built<Register> {
         "rauht" => router::rauht(f)?.into(),
         "rauhtd" => router::rauhtd(f)?.into(),
         "rmft2" => router::rmft2(f)?.into(),
+        "sldr" => lag::sldr(f)?.into(),
+        "slcr" => lag::slcr(f)?.into(),
+        "slcor" => lag::slcor(f)?.into(),
+        "sfdat" => switch::sfdat(f)?.into(),
         "sfd" => switch::sfd(f)?.into(),
         "sfn" => switch::sfn(f)?.into(),
         "sfdf" => switch::sfdf(f)?.into(),
@@ -33,6 +38,7 @@ pub(crate) fn register(name: &str, f: &mut Fields) -> Built<Register> {
         "svfa" => switch::svfa(f)?.into(),
         "spvid" => switch::spvid(f)?.into(),
         "spvm" => switch::spvm(f)?.into(),
+        "spaft" => switch::spaft(f)?.into(),
         "spvmlr" => switch::spvmlr(f)?.into(),
         "spms" => switch::spms(f)?.into(),
         "sfgc" => switch::sfgc(f)?.into(),

@@ -1,4 +1,5 @@
-//! SPVID, SPVM, SPVMLR: which VLANs does a port have, which one do untagged frames get, and in which does it learn?
+//! SPVID, SPVM, SPAFT, SPVMLR: which VLANs does a port have, which one do untagged frames get and are they admitted at
+//! all, and in which VLANs does it learn?
 //!
 //! A local port takes bits 23..16 of the first word, and its two high bits are bits 13 and 12. The VEPA sub-port of
 //! older chips (bits 15..8) overlaps them and is not modelled; the driver never sets it.
@@ -21,6 +22,29 @@ register! {
         et_vlan: u8 = bits(0x04, 17, 16),
         /// The VLAN, 0..=4095.
         pvid: u16 = bits(0x04, 11, 0),
+    }
+}
+
+register! {
+    /// Switch Port Acceptable Frame Types. `Default` admits nothing; a port admits everything at power-on.
+    #[derive(Default)]
+    pub struct Spaft = (0x2010, 0x08, "spaft") {
+        /// The port, 0..=1023.
+        local_port: u16 = LOCAL_PORT,
+        /// Untagged frames come in.
+        allow_untagged: bool = bit(0x04, 31),
+        /// Frames with a tag whose VLAN is 0 come in.
+        allow_prio_tagged: bool = bit(0x04, 30),
+        /// Frames with a VLAN come in.
+        allow_tagged: bool = bit(0x04, 29),
+    }
+}
+
+impl Spaft {
+    /// The driver's write: tagged frames come in, untagged ones if there is a VLAN for them.
+    #[must_use]
+    pub const fn untagged(local_port: u16, allow_untagged: bool) -> Self {
+        Self { local_port, allow_untagged, allow_prio_tagged: true, allow_tagged: true }
     }
 }
 

@@ -337,13 +337,18 @@ fn rmft2(source: &mut Sampler) -> Rmft2 {
 /// Any register, with values that fit its fields.
 fn any_register(source: &mut Sampler) -> Register {
     let kinds: [fn(&mut Sampler) -> Register; REGISTERS.len()] = [
+        |source| Sfdat::sample(source).into(),
         |source| sfd(source).into(),
         |source| sfn(source).into(),
         |source| spms(source).into(),
         |source| Spvid::sample(source).into(),
         |source| spvm(source).into(),
+        |source| Spaft::sample(source).into(),
         |source| Sfgc::sample(source).into(),
         |source| sfdf(source).into(),
+        |source| Sldr::sample(source).into(),
+        |source| Slcr::sample(source).into(),
+        |source| Slcor::sample(source).into(),
         |source| Svfa::sample(source).into(),
         |source| Sfmr::sample(source).into(),
         |source| spvmlr(source).into(),
@@ -584,6 +589,23 @@ fn constructors_write_what_the_driver_writes() {
         words(Htgt::new(20, Some(13), 5, 5)),
         [(0x00, 20), (0x04, 0x0000_800d), (0x0c, 5), (0x10, 0x0005_0014)]
     );
+    assert_eq!(words(Sldr::create(7)), [(0x00, 7)]);
+    assert_eq!(words(Sldr::destroy(7)), [(0x00, 0x2000_0007)]);
+    assert_eq!(
+        words(Sldr::add_port(7, 53)),
+        [(0x00, 0x4000_0007), (0x04, 0x0100_0000), (0x08, 53)]
+    );
+    assert_eq!(
+        words(Sldr::remove_port(7, 53)),
+        [(0x00, 0x6000_0007), (0x04, 0x0100_0000), (0x08, 53)]
+    );
+    assert_eq!(words(Slcr::global(Slcr::DRIVER, 9)), [(0x04, 0x0000_3ffe), (0x08, 9)]);
+    assert_eq!(words(Slcor::add_port(300, 7, 2)), [(0x00, 0x002c_1007), (0x04, 2)]);
+    assert_eq!(words(Slcor::collector(1, 7, true)), [(0x00, 0x4001_0007)]);
+    assert_eq!(words(Slcor::collector(1, 7, false)), [(0x00, 0x8001_0007)]);
+    assert_eq!(words(Slcor::remove_port(1, 7)), [(0x00, 0xc001_0007)]);
+    assert_eq!(words(Sfdat::seconds(300)), [(0x04, 300)]);
+    assert_eq!(words(Spaft::untagged(300, false)), [(0x00, 0x002c_1000), (0x04, 0x6000_0000)]);
     let host = IpAddr::from([10, 0, 0, 1]);
     assert_eq!(
         words(Ralue::new(

@@ -1,15 +1,31 @@
-//! Accesses to the bridge: SFD, SFN, SFDF, SFMR, SVFA, SFGC, SMID2.
+//! Accesses to the bridge: SFDAT, SFD, SFN, SFDF, SFMR, SVFA, SFGC, SMID2.
 
 use emad::register::{
-    BridgeType, FloodType, Sfd, SfdAction, SfdOp, SfdRecord, SfdTarget, Sfdf, SfdfFlush, Sfgc,
-    Sfmr, SfmrOp, Sfn, Smid2, Svfa, SvfaMapping,
+    BridgeType, FloodType, Sfd, SfdAction, SfdOp, SfdRecord, SfdTarget, Sfdat, Sfdf, SfdfFlush,
+    Sfgc, Sfmr, SfmrOp, Sfn, Smid2, Svfa, SvfaMapping,
 };
 
 use super::{Access, Refusal, ensure};
+use crate::chip::fdb::Place;
 use crate::chip::fid::{MAX_FID, Mapping};
 use crate::chip::rif;
 
+/// Ageing times that the chip takes, in seconds (mlxsw `reg.h`).
+const AGE_TIME: std::ops::RangeInclusive<u32> = 10..=1_000_000;
+
 impl Access<'_> {
+    pub(super) fn query_sfdat(&self, mut sfdat: Sfdat) -> Sfdat {
+        sfdat.age_time = self.tables.fdb.age_time();
+        sfdat
+    }
+
+    pub(super) fn write_sfdat(&mut self, sfdat: &Sfdat) -> Result<(), Refusal> {
+        let seconds = sfdat.age_time;
+        ensure!(AGE_TIME.contains(&seconds), "Ageing time {seconds} is not in {AGE_TIME:?}");
+        self.tables.fdb.set_age_time(seconds);
+        Ok(())
+    }
+
     pub(super) fn query_sfd(&mut self, mut sfd: Sfd) -> Result<Sfd, Refusal> {
         match sfd.op {
             SfdOp::QUERY_DUMP => {
@@ -44,7 +60,9 @@ impl Access<'_> {
         let done = match sfd.op {
             SfdOp::WRITE_TEST => records.filter(|record| self.sfd_fits(record)).count(),
             SfdOp::WRITE_EDIT => records
-                .filter(|record| self.sfd_fits(record) && self.tables.fdb.write(**record).is_ok())
+                .filter(|record| {
+                    self.sfd_fits(record) && self.tables.fdb.write(**record, self.now).is_ok()
+                })
                 .count(),
             SfdOp::WRITE_REMOVE => {
                 records.filter(|record| self.tables.fdb.remove(record.fid, record.mac)).count()
@@ -62,7 +80,9 @@ impl Access<'_> {
             SfdTarget::Unicast { system_port, .. } => {
                 !record.mac.is_multicast() && self.tables.ports.get(system_port).is_some()
             }
-            SfdTarget::UnicastLag { .. } => !record.mac.is_multicast(),
+            SfdTarget::UnicastLag { lag_id, .. } => {
+                !record.mac.is_multicast() && self.tables.lags.get(lag_id).is_some()
+            }
             SfdTarget::Multicast { .. } => record.mac.is_multicast(),
             SfdTarget::Other { .. } => false,
         };
@@ -81,32 +101,23 @@ impl Access<'_> {
 
     /// Records of router MACs point to no port and survive every flush by port.
     pub(super) fn write_sfdf(&mut self, sfdf: &Sfdf) -> Result<(), Refusal> {
-        let at = |record: &SfdRecord, port: u16| {
-            record.action != SfdAction::ForwardIpRouter
-                && matches!(record.target, SfdTarget::Unicast { system_port, .. } if system_port == port)
-        };
-        let at_lag = |record: &SfdRecord, lag: u16| {
-            record.action != SfdAction::ForwardIpRouter
-                && matches!(record.target, SfdTarget::UnicastLag { lag_id, .. } if lag_id == lag)
-        };
-        let is_static = |record: &SfdRecord| record.policy == emad::register::SfdPolicy::Static;
         let flush = &sfdf.flush_type;
         if let SfdfFlush::Other { code, .. } = flush {
             return Err(Refusal::bad(format!("SFDF has no flush type {code}")));
         }
-        self.tables.fdb.flush(|record| {
-            (sfdf.flush_static || !is_static(record))
+        self.tables.fdb.flush(|of, place, is_static| {
+            let at_port = |port| place == Some(Place::Port(port));
+            let at_lag = |lag| place == Some(Place::Lag(lag));
+            (sfdf.flush_static || !is_static)
                 && match *flush {
                     SfdfFlush::PerSwid => true,
-                    SfdfFlush::PerFid { fid } => record.fid == fid,
-                    SfdfFlush::PerPort { system_port } => at(record, system_port),
+                    SfdfFlush::PerFid { fid } => of == fid,
+                    SfdfFlush::PerPort { system_port } => at_port(system_port),
                     SfdfFlush::PerPortAndFid { system_port, fid } => {
-                        record.fid == fid && at(record, system_port)
+                        of == fid && at_port(system_port)
                     }
-                    SfdfFlush::PerLag { lag_id } => at_lag(record, lag_id),
-                    SfdfFlush::PerLagAndFid { lag_id, fid } => {
-                        record.fid == fid && at_lag(record, lag_id)
-                    }
+                    SfdfFlush::PerLag { lag_id } => at_lag(lag_id),
+                    SfdfFlush::PerLagAndFid { lag_id, fid } => of == fid && at_lag(lag_id),
                     SfdfFlush::PerNve
                     | SfdfFlush::PerNveAndFid { .. }
                     | SfdfFlush::Other { .. } => false,

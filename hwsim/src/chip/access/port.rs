@@ -1,9 +1,9 @@
-//! Accesses to the ports: SPVID, SPVM, SPVMLR, SPMS.
+//! Accesses to the ports: SPVID, SPAFT, SPVM, SPVMLR, SPMS.
 
-use emad::register::{Spms, SpmsState, Spvid, Spvm, Spvmlr};
+use emad::register::{Spaft, Spms, SpmsState, Spvid, Spvm, Spvmlr};
 
 use super::{Access, Refusal, ensure};
-use crate::chip::port::{Port, StpState};
+use crate::chip::port::{Admitted, Port, StpState};
 
 impl Access<'_> {
     fn port(&self, port: u16) -> Result<&Port, Refusal> {
@@ -24,6 +24,23 @@ impl Access<'_> {
     pub(super) fn write_spvid(&mut self, spvid: &Spvid) -> Result<(), Refusal> {
         ensure!(!spvid.tport, "Tunnel ports are not modelled");
         self.port_mut(spvid.local_port)?.pvid = spvid.pvid;
+        Ok(())
+    }
+
+    pub(super) fn query_spaft(&self, mut spaft: Spaft) -> Result<Spaft, Refusal> {
+        let admitted = self.port(spaft.local_port)?.admitted;
+        spaft.allow_untagged = admitted.untagged;
+        spaft.allow_prio_tagged = admitted.prio_tagged;
+        spaft.allow_tagged = admitted.tagged;
+        Ok(spaft)
+    }
+
+    pub(super) fn write_spaft(&mut self, spaft: &Spaft) -> Result<(), Refusal> {
+        self.port_mut(spaft.local_port)?.admitted = Admitted {
+            untagged: spaft.allow_untagged,
+            prio_tagged: spaft.allow_prio_tagged,
+            tagged: spaft.allow_tagged,
+        };
         Ok(())
     }
 

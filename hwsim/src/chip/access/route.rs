@@ -55,7 +55,7 @@ impl Access<'_> {
     }
 
     pub(super) fn write_raltb(&mut self, raltb: &Raltb) -> Result<(), Refusal> {
-        self.check_vr(raltb.virtual_router)?;
+        self.room_for_vr(raltb.virtual_router)?;
         let family = family(raltb.protocol)?;
         let tree = raltb.tree_id;
         let fits = tree == 0 || self.tables.routes.tree(tree).is_some_and(|t| t.family == family);
@@ -89,6 +89,9 @@ impl Access<'_> {
     }
 
     pub(super) fn write_ralue(&mut self, ralue: &Ralue) -> Result<(), Refusal> {
+        if ralue.op == RalueOp::WRITE_WRITE {
+            self.room_for_vr(ralue.virtual_router)?;
+        }
         let prefix = self.ralue_prefix(ralue)?;
         let vr = ralue.virtual_router;
         let exists = self.tables.routes.get(vr, prefix).is_some();
@@ -239,7 +242,7 @@ impl Access<'_> {
             self.tables.multicast.remove(multicast::family(rmft2), offset);
             return Ok(());
         }
-        self.check_vr(rmft2.virtual_router)?;
+        self.room_for_vr(rmft2.virtual_router)?;
         if rmft2.irif_mask == IrifMask::Compare {
             self.check_rif(rmft2.irif)?;
         }

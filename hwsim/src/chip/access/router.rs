@@ -23,23 +23,31 @@ impl Access<'_> {
 
     pub(super) fn write_ritr(&mut self, ritr: &Ritr) -> Result<(), Refusal> {
         let rif = ritr.rif;
-        self.check_rif(rif)?;
         match ritr.op {
             RitrOp::Create => {}
             RitrOp::Delete => {
+                self.check_rif(rif)?;
                 self.tables.rifs.remove(rif);
                 return Ok(());
             }
             RitrOp::Other(op) => return Err(Refusal::bad(format!("RITR has no op {op}"))),
         }
-        self.check_vr(ritr.virtual_router)?;
+        let rifs = self.tables.rifs.size();
+        if usize::from(rif) >= rifs {
+            return Err(Refusal::full(format!("Router interface {rif} is not in 0..{rifs}")));
+        }
+        self.room_for_vr(ritr.virtual_router)?;
         if let RitrType::Other { code, .. } = ritr.kind {
             return Err(Refusal::bad(format!("Router interface type {code} is not known")));
         }
+        self.check_in_place(ritr)?;
         ensure!(!loopback_has_vrrp(ritr), "A loopback router interface has no VRRP ids");
         if rif::has_mac(ritr) {
             let (profile, profiles) = (ritr.if_mac_profile_id, self.personality.mac_profiles);
-            ensure!(profile < profiles, "MAC profile {profile} is not in 0..{profiles}");
+            if profile >= profiles {
+                let text = format!("MAC profile {profile} is not in 0..{profiles}");
+                return Err(Refusal::full(text));
+            }
             ensure!(!ritr.if_mac.is_multicast(), "MAC {} is a group address", ritr.if_mac);
         }
         if ritr.enable {
@@ -54,6 +62,22 @@ impl Access<'_> {
         Ok(())
     }
 
+    /// An enabled router interface keeps its type and virtual router: the driver deletes it and creates another
+    /// (`mlxsw_sp_rif_destroy`, `mlxsw_sp_rif_create`), and edits MAC, MTU and VRRP ids alone.
+    fn check_in_place(&self, ritr: &Ritr) -> Result<(), Refusal> {
+        let Some(old) = self.tables.rifs.enabled(ritr.rif) else { return Ok(()) };
+        let (rif, vr) = (ritr.rif, old.virtual_router);
+        ensure!(
+            ritr.kind.code() == old.kind.code(),
+            "Router interface {rif} is enabled and keeps its type"
+        );
+        ensure!(
+            ritr.virtual_router == vr,
+            "Router interface {rif} is enabled and stays in virtual router {vr}"
+        );
+        Ok(())
+    }
+
     /// What lies below an enabled router interface must exist.
     fn check_below(&self, ritr: &Ritr) -> Result<(), Refusal> {
         match ritr.kind {
@@ -65,7 +89,8 @@ impl Access<'_> {
                 }
             }
             RitrType::SpIf { lag: false, system_port, .. } => self.check_port(system_port)?,
-            RitrType::SpIf { .. } | RitrType::FidIf { .. } => {}
+            RitrType::SpIf { system_port, .. } => _ = self.check_lag(system_port)?,
+            RitrType::FidIf { .. } => {}
             RitrType::Loopback { .. } | RitrType::Other { .. } => return Ok(()),
         }
         let fid = rif::egress_fid(ritr).unwrap_or(0);

@@ -6,6 +6,7 @@ use emad::Mac;
 use emad::register::{FloodType, Ritr, SfdAction, SfdTarget, Sfmr};
 
 use super::{Egress, Walk};
+use crate::chip::fdb::Place;
 use crate::chip::port::StpState;
 use crate::chip::trace::Recorder;
 use crate::chip::traps::id;
@@ -67,26 +68,40 @@ impl<'a, R: Recorder> Walk<'a, R> {
             }
             return;
         };
-        match record.action {
-            SfdAction::ForwardIpRouter => return self.route(),
-            SfdAction::DiscardError => return self.discard("fdb_discard"),
-            // the record says what to do, so the trap's own action does not count
-            SfdAction::Trap => return self.deliver(id::FDB),
-            SfdAction::MirrorToCpu => self.deliver(id::FDB),
-            SfdAction::Nop => {}
-            SfdAction::Other(_) => return self.discard("fdb_action_unknown"),
+        if !self.take_action(record.action) {
+            return;
         }
-        match record.target {
-            SfdTarget::Unicast { system_port, .. } if system_port == self.port => {
+        match Place::of(&record) {
+            Some(Place::Port(port)) if self.is_ingress(port) => {
                 self.hit(id::PORT_LOOPBACK_FILTER);
             }
-            SfdTarget::Unicast { system_port, .. } => {
-                if !self.leave(fid.fid, vid, system_port, None) {
+            Some(Place::Lag(lag)) if self.decision.lag == Some(lag) => {
+                self.hit(id::PORT_LOOPBACK_FILTER);
+            }
+            Some(place) => {
+                if !self.leave_to(fid.fid, vid, place, None) {
                     self.discard("egress_filter");
                 }
             }
-            _ => self.discard("fdb_target_not_modelled"),
+            None => self.discard("fdb_target_not_modelled"),
         }
+    }
+
+    /// What a record does besides pointing somewhere; says whether the frame goes on to where it points.
+    fn take_action(&mut self, action: SfdAction) -> bool {
+        match action {
+            SfdAction::Nop => return true,
+            SfdAction::MirrorToCpu => {
+                self.deliver(id::FDB);
+                return true;
+            }
+            SfdAction::ForwardIpRouter => self.route(),
+            SfdAction::DiscardError => self.discard("fdb_discard"),
+            // the record says what to do, so the trap's own action does not count
+            SfdAction::Trap => self.deliver(id::FDB),
+            SfdAction::Other(_) => self.discard("fdb_action_unknown"),
+        }
+        false
     }
 
     fn group_destination(&mut self, fid: &'a Sfmr, vid: u16, dmac: Mac) {
@@ -94,18 +109,33 @@ impl<'a, R: Recorder> Walk<'a, R> {
             self.step("flood", "sfmr", || format!("fid {}", fid.fid), || "router only".into());
             return self.route();
         }
-        let group = self.tables.fdb.get(fid.fid, dmac).map(|record| record.target);
-        let ports = match group {
-            Some(SfdTarget::Multicast { mid, .. }) => self.tables.flood.ports(mid),
-            _ => self.vector(fid, flood_type(dmac, &self.l3)),
+        let record = self.tables.fdb.get(fid.fid, dmac).copied();
+        let (ports, flooded) = match record.map(|record| (record.action, record.target)) {
+            Some((action, SfdTarget::Multicast { mid, .. })) => {
+                if !self.take_action(action) {
+                    return;
+                }
+                let ports = self.tables.flood.ports(mid);
+                (ports, self.flood(fid.fid, vid, "group", ports))
+            }
+            _ => self.flood_group(fid, vid),
         };
-        let flooded = self.flood(fid.fid, vid, "group", ports);
         let router = self.tables.ports.router_port();
         if ports.is_some_and(|ports| ports.contains(&router)) {
             self.route();
         } else if flooded == 0 {
             self.hit(id::PORT_LIST_EMPTY_MC);
         }
+    }
+
+    /// Copies a group frame without a record to the flood vector of its kind; says which, and to how many ports.
+    pub(super) fn flood_group(
+        &mut self,
+        fid: &Sfmr,
+        vid: u16,
+    ) -> (Option<&'a BTreeSet<u16>>, usize) {
+        let ports = self.vector(fid, flood_type(self.frame.dmac(), &self.l3));
+        (ports, self.flood(fid.fid, vid, "group", ports))
     }
 
     fn vector(&self, fid: &Sfmr, kind: FloodType) -> Option<&'a BTreeSet<u16>> {
@@ -127,19 +157,37 @@ impl<'a, R: Recorder> Walk<'a, R> {
             || ports.map_or("no ports".into(), |ports| format!("ports {ports:?}")),
         );
         let before = self.decision.egress.len();
-        let ingress = self.port;
-        for port in ports.into_iter().flatten().filter(|port| **port != ingress) {
-            self.leave(fid, vid, *port, None);
+        for port in ports.into_iter().flatten() {
+            if !self.is_ingress(*port) {
+                self.leave_flooded(fid, vid, *port, None);
+            }
         }
         self.decision.egress.len() - before
     }
 
-    /// Sends a copy out of a port, if carrier, VLAN and spanning tree let it; never out of the ingress port.
-    pub(super) fn leave(&mut self, fid: u16, vid: u16, port: u16, hop: Option<NextHop>) -> bool {
+    /// Sends a flooded copy out of a port; of the members of a LAG only the one that the hash picks sends.
+    fn leave_flooded(&mut self, fid: u16, vid: u16, port: u16, hop: Option<NextHop>) -> bool {
+        match self.tables.lags.of_port(port) {
+            Some(member) if self.pick(member.lag) != Some(port) => false,
+            _ => self.leave(fid, vid, port, hop),
+        }
+    }
+
+    /// Sends a copy to where a record points.
+    fn leave_to(&mut self, fid: u16, vid: u16, place: Place, hop: Option<NextHop>) -> bool {
+        let port = match place {
+            Place::Port(port) => Some(port),
+            Place::Lag(lag) => self.pick(lag),
+        };
+        port.is_some_and(|port| self.leave(fid, vid, port, hop))
+    }
+
+    /// Sends a copy out of a port, if carrier, VLAN and spanning tree let it.
+    fn leave(&mut self, fid: u16, vid: u16, port: u16, hop: Option<NextHop>) -> bool {
         let Some(out) = self.tables.ports.get(port) else { return false };
         let Some(vid) = self.tables.classification.egress_vid(fid, port, vid) else { return false };
         let passes = out.up
-            && port != self.port
+            && self.may_leave_by(port, hop.is_some())
             && out.lets_out(vid)
             && out.stp(vid) == StpState::Forwarding;
         self.step(
@@ -156,7 +204,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
         passes
     }
 
-    /// A routed packet leaves by a bridged egress interface: to the neighbour's port, or flooded in the eFID.
+    /// A routed packet leaves by a bridged egress interface: to the neighbour's port or group, or flooded in the eFID.
     pub(super) fn leave_by_fid(&mut self, fid: u16, vid: u16, hop: NextHop) -> bool {
         let Some(sfmr) = self.tables.fids.get(fid) else { return false };
         let record = self.tables.fdb.get(fid, hop.dmac).copied();
@@ -166,21 +214,26 @@ impl<'a, R: Recorder> Walk<'a, R> {
             || format!("fid {fid} mac {}", hop.dmac),
             || record.map_or("no record".into(), |r| format!("{} {:?}", r.action, r.target)),
         );
-        let vector = self.vector(sfmr, FloodType::UnknownUnicast);
-        let mut left = false;
-        match record.map(|record| (record.action, record.target)) {
-            Some((
-                SfdAction::Nop | SfdAction::MirrorToCpu,
-                SfdTarget::Unicast { system_port, .. },
-            )) => {
-                left = self.leave(fid, vid, system_port, Some(hop));
-            }
-            Some(_) => {}
-            None => {
-                for port in vector.into_iter().flatten() {
-                    left |= self.leave(fid, vid, *port, Some(hop));
+        let ports = match record {
+            Some(record) => {
+                if !matches!(record.action, SfdAction::Nop | SfdAction::MirrorToCpu) {
+                    return false;
+                }
+                if let Some(place) = Place::of(&record) {
+                    return self.leave_to(fid, vid, place, Some(hop));
+                }
+                match record.target {
+                    SfdTarget::Multicast { mid, .. } => self.tables.flood.ports(mid),
+                    _ => None,
                 }
             }
+            // the neighbour of a cluster may have a group address
+            None if hop.dmac.is_multicast() => self.vector(sfmr, flood_type(hop.dmac, &self.l3)),
+            None => self.vector(sfmr, FloodType::UnknownUnicast),
+        };
+        let mut left = false;
+        for port in ports.into_iter().flatten() {
+            left |= self.leave_flooded(fid, vid, *port, Some(hop));
         }
         left
     }

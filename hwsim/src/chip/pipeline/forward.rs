@@ -10,13 +10,13 @@ use crate::chip::rif;
 use crate::chip::route::RouteTrap;
 use crate::chip::trace::Recorder;
 use crate::chip::traps::id;
-use crate::packet::BROADCAST;
 use crate::packet::rewrite::NextHop;
 
 impl<'a, R: Recorder> Walk<'a, R> {
     /// Forwards a packet to a neighbour on `erif`, or says why not.
     pub(super) fn forward(&mut self, irif: &'a Ritr, packet: Packet, erif: u16) {
-        if self.frame.dmac() == BROADCAST {
+        // unicast under a group address is never routed, whatever became of the check before the route
+        if self.frame.dmac().is_multicast() {
             self.hit(id::UC_DIP_OVER_MC_DMAC);
             return;
         }
@@ -80,15 +80,19 @@ impl<'a, R: Recorder> Walk<'a, R> {
             self.hit(id::MTU_TOO_SMALL);
             return;
         }
+        self.same_rif = erif == irif.rif;
         self.decision.neighbour = Some((erif, packet.destination));
         self.leave_by(egress, NextHop { dmac: neighbour.mac, smac: egress.if_mac });
     }
 
     fn leave_by(&mut self, egress: &'a Ritr, hop: NextHop) {
         let left = match egress.kind {
-            RitrType::SpIf { lag: false, system_port, vid, .. } => {
-                let vid = self.tables.egress_vids.get(egress.rif, system_port).unwrap_or(vid);
-                self.leave_by_port(system_port, vid, hop)
+            RitrType::SpIf { lag, system_port, vid, .. } => {
+                let port = if lag { self.pick(system_port) } else { Some(system_port) };
+                port.is_some_and(|port| {
+                    let vid = self.tables.egress_vids.get(egress.rif, port).unwrap_or(vid);
+                    self.leave_by_port(port, vid, hop)
+                })
             }
             RitrType::VlanIf { vlan_id, .. } => {
                 // Spectrum-1 derives the egress FID from the VLAN
@@ -97,7 +101,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
                 fid.is_some_and(|fid| self.leave_by_fid(fid, vlan_id, hop))
             }
             RitrType::FidIf { fid } => self.leave_by_fid(fid, 0, hop),
-            RitrType::SpIf { .. } | RitrType::Loopback { .. } | RitrType::Other { .. } => false,
+            RitrType::Loopback { .. } | RitrType::Other { .. } => false,
         };
         if !left {
             self.discard("egress_filter");
@@ -107,7 +111,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
     /// Out of a sub-port interface; `vid` 0 is untagged.
     fn leave_by_port(&mut self, port: u16, vid: u16, hop: NextHop) -> bool {
         let Some(out) = self.tables.ports.get(port) else { return false };
-        let passes = out.up && port != self.port;
+        let passes = out.up && self.may_leave_by(port, true);
         self.step(
             "egress",
             "reiv",

@@ -7,8 +7,9 @@
 //! ```
 
 use emad::register::{
-    Hpkt, HpktAction, Htgt, Qpcr, Ralta, Raltb, Ralue, RalueAction, RalueOp, Register, Rgcr, Ritr,
-    RitrType, Sfd, SfdOp, SfdRecord, Sfmr, Spms, SpmsState, Spvid, Spvm, Spvmlr, Svfa, TrapAction,
+    BridgeType, FloodType, Hpkt, HpktAction, Htgt, Qpcr, Ralta, Raltb, Ralue, RalueAction, RalueOp,
+    Register, Rgcr, Ritr, RitrType, Sfd, SfdOp, SfdRecord, Sfgc, Sfmr, Sfn, SfnRecord, Slcor, Sldr,
+    Smid2, Spms, SpmsState, Spvid, Spvm, Spvmlr, Svfa, TrapAction,
 };
 use emad::{Frame, Mac, Method, Operation, Status};
 
@@ -20,6 +21,10 @@ pub(super) const OWN_IPV4: &str = "10.0.1.1";
 pub(super) const OWN_IPV6: &str = "2001:db8:1::1";
 pub(super) const FID: u16 = 5120;
 
+/// First multicast ids of unknown unicast, multicast and broadcast, for 802.1Q and 802.1D FIDs.
+const FLOOD_DOT1Q: [u16; 3] = [0, 4096, 8192];
+const FLOOD_DOT1D: [u16; 3] = [12288, 13312, 14336];
+
 #[derive(Debug)]
 pub(super) struct Lab {
     pub(super) chip: Chip,
@@ -30,29 +35,35 @@ pub(super) struct Lab {
 impl Lab {
     /// A chip with four ports, all with carrier, and nothing else.
     pub(super) fn new(personality: &str) -> Self {
+        Self::with_ports(personality, 4)
+    }
+
+    /// The same with another number of ports.
+    pub(super) fn with_ports(personality: &str, ports: u16) -> Self {
         let personality = Personality::load(personality).unwrap();
-        let mut chip = Chip::new(personality, 4, "lab".into(), 1);
-        for port in 1..=4 {
+        let mut chip = Chip::new(personality, ports, "lab".into(), 1);
+        for port in 1..=ports {
             chip.link(LocalPort(port), true);
         }
         Self { chip, tid: 100, now: Nanos(0) }
     }
 
-    /// The router of the picture.
-    pub(super) fn router() -> Self {
-        let mut lab = Self::new("spectrum2");
-        lab.write(Rgcr {
-            ipv4_en: true,
-            ipv6_en: true,
-            max_router_interfaces: 1000,
-            ..Rgcr::default()
-        });
+    /// Routing on, with a tree for each family in virtual router 0.
+    pub(super) fn start_router(&mut self) {
+        let max_router_interfaces = self.chip.personality().rifs;
+        self.write(Rgcr { ipv4_en: true, ipv6_en: true, max_router_interfaces, ..Rgcr::default() });
         for (tree, protocol) in
             [(1, emad::register::Protocol::Ipv4), (2, emad::register::Protocol::Ipv6)]
         {
-            lab.write(Ralta { tree_id: tree, protocol, ..Ralta::default() });
-            lab.write(Raltb { virtual_router: 0, tree_id: tree, protocol });
+            self.write(Ralta { tree_id: tree, protocol, ..Ralta::default() });
+            self.write(Raltb { virtual_router: 0, tree_id: tree, protocol });
         }
+    }
+
+    /// The router of the picture.
+    pub(super) fn router() -> Self {
+        let mut lab = Self::new("spectrum2");
+        lab.start_router();
         for (rif, port) in [(0, 1), (1, 2)] {
             lab.sub_port(rif, port, FID + rif);
         }
@@ -82,6 +93,83 @@ impl Lab {
     pub(super) fn route(&mut self, vr: u16, prefix: &str, len: u8, action: RalueAction) {
         let dip = prefix.parse().unwrap();
         self.write(Ralue::new(RalueOp::WRITE_WRITE, vr, dip, len, action));
+    }
+
+    /// The flood tables of both bridge types: unknown unicast, multicast, broadcast.
+    pub(super) fn flood_tables(&mut self) {
+        for (bridge_type, bases) in
+            [(BridgeType::Type0, FLOOD_DOT1Q), (BridgeType::Type1, FLOOD_DOT1D)]
+        {
+            for kind in FloodType::NAMED {
+                let mid_base = match kind {
+                    FloodType::UnknownUnicast => bases[0],
+                    FloodType::Broadcast => bases[2],
+                    _ => bases[1],
+                };
+                self.write(Sfgc { kind: *kind, bridge_type, mid_base, ..Sfgc::default() });
+            }
+        }
+    }
+
+    /// A VLAN of the VLAN-aware bridge, FID = VID, with its ports: (port, untagged).
+    pub(super) fn dot1q(&mut self, vid: u16, ports: &[(u16, bool)]) {
+        self.write(Sfmr { fid: vid, fid_offset: vid, ..Sfmr::default() });
+        self.write(Svfa::vid(vid, vid, None));
+        for (port, untagged) in ports {
+            self.write(Spvm::range(*port, vid..=vid, true, *untagged));
+            self.write(Spms::vlan(*port, vid, SpmsState::Forwarding));
+            if *untagged {
+                self.write(Spvid { local_port: *port, pvid: vid, ..Spvid::default() });
+            }
+            for base in FLOOD_DOT1Q {
+                self.write(Smid2::member(base + vid, *port, true, None));
+            }
+        }
+    }
+
+    /// A VLAN-unaware bridge with its ports: (port, VID), 4095 for untagged.
+    pub(super) fn dot1d(&mut self, fid: u16, ports: &[(u16, u16)]) {
+        let offset = fid - 4095;
+        self.write(Sfmr { fid, bridge_type: true, fid_offset: offset, ..Sfmr::default() });
+        for (port, vid) in ports {
+            self.write(Svfa::port_vid(*port, *vid, fid, None));
+            self.write(Spvm::range(*port, *vid..=*vid, true, *vid == 4095));
+            self.write(Spms::vlan(*port, *vid, SpmsState::Forwarding));
+            if *vid == 4095 {
+                self.write(Spvid { local_port: *port, pvid: 4095, ..Spvid::default() });
+            }
+            for base in FLOOD_DOT1D {
+                self.write(Smid2::member(base + offset, *port, true, None));
+            }
+        }
+    }
+
+    /// A VLAN interface on a VLAN of [`Lab::dot1q`].
+    pub(super) fn vlan_if(&mut self, rif: u16, vid: u16) {
+        let kind = RitrType::VlanIf { vlan_id: vid, efid: vid };
+        self.write(Ritr { rif, mtu: 1500, if_mac: RIF_MAC, kind, ..Ritr::default() });
+        let router = self.chip.port_count() + 1;
+        for base in &FLOOD_DOT1Q[1..] {
+            self.write(Smid2::member(base + vid, router, true, None));
+        }
+        self.router_mac(vid, RIF_MAC);
+        self.write(Svfa::vid(vid, vid, Some(rif)));
+    }
+
+    /// A LAG of these ports, all of which send and receive.
+    pub(super) fn lag(&mut self, lag: u16, ports: &[u16]) {
+        self.write(Sldr::create(lag));
+        for (place, port) in (0..).zip(ports) {
+            self.write(Slcor::add_port(*port, lag, place));
+            self.write(Slcor::collector(*port, lag, true));
+            self.write(Sldr::add_port(lag, *port));
+        }
+    }
+
+    /// Everything that SFN has to say.
+    pub(super) fn notes(&mut self) -> Vec<SfnRecord> {
+        let Ok(Register::Sfn(sfn)) = self.query(Sfn::default()) else { panic!("SFN is readable") };
+        sfn.records
     }
 
     /// Sends traps of this id to the CPU, in a group of its own number and priority, without a policer.
@@ -145,15 +233,15 @@ impl Lab {
         let traced = self.chip.trace(self.now, LocalPort(port), frame);
         let mut out = Vec::new();
         self.chip.receive(self.now, LocalPort(port), frame, &mut out);
-        for output in &out {
-            let (Output::Wire { port: left, .. } | Output::Cpu { port: left, .. }) = output;
-            if matches!(output, Output::Wire { .. }) {
-                assert_ne!(left.0, port, "a frame left by the port on which it came");
-            }
-        }
         // the trace is the same pipeline: it must have said so before
-        let wires = out.iter().filter(|o| matches!(o, Output::Wire { .. })).count();
-        assert_eq!(traced.verdict.wire.len(), wires);
+        let wires = out.iter().filter_map(|output| match output {
+            Output::Wire { port, .. } => Some(*port),
+            Output::Cpu { .. } => None,
+        });
+        assert!(traced.verdict.wire.iter().map(|egress| egress.port).eq(wires));
+        for egress in &traced.verdict.wire {
+            assert!(egress.routed || egress.port.0 != port, "bridged back to where it came from");
+        }
         let punted = out.iter().find_map(punt_of);
         let expected = traced.verdict.punt.filter(|punt| !punt.policed);
         assert_eq!(expected.as_ref(), punted);
@@ -178,6 +266,26 @@ impl Lab {
         let counters = self.chip.counters();
         (counters.l2_lookups, counters.vrrp_fast_path)
     }
+}
+
+/// The ports by which copies left, in order, with the VLAN of their tag.
+pub(super) fn wires(out: &[Output]) -> Vec<(u16, Option<u16>)> {
+    let mut wires: Vec<_> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Wire { port, frame } => {
+                Some((port.0, crate::packet::Frame::parse(frame).unwrap().vid()))
+            }
+            Output::Cpu { .. } => None,
+        })
+        .collect();
+    wires.sort_unstable();
+    wires
+}
+
+/// A locally administered MAC.
+pub(super) fn mac(last: u8) -> Mac {
+    Mac([0x02, 0, 0, 0, 0, last])
 }
 
 pub(super) fn punt_of(output: &Output) -> Option<&Punt> {

@@ -127,7 +127,9 @@ fn nothing_leaves_by_its_ingress_port() {
 #[test]
 fn virtual_routers_have_their_own_routes_and_trees() {
     let mut lab = lab();
-    lab.write(Ritr { virtual_router: 7, ..sub_port_ritr(1, 2, FID + 1) });
+    let in_vr_7 = Ritr { virtual_router: 7, ..sub_port_ritr(1, 2, FID + 1) };
+    lab.write(in_vr_7.clone().removal());
+    lab.write(in_vr_7);
     lab.route(7, "10.0.7.1", 32, RalueAction::Ip2me { tunnel_ptr: None });
     assert_eq!(lab.trapped(2, &transit("10.0.7.1")), Some("ipv4_lpm_miss"), "no tree");
     lab.write(Raltb { virtual_router: 7, protocol: Protocol::Ipv4, tree_id: 1 });

@@ -12,7 +12,16 @@ const NLMSG_DONE: u16 = 3;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_PHYS_PORT_NAME: u16 = 38;
+const IFLA_PARENT_DEV_NAME: u16 = 56;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
 const HEADER: usize = 16;
 const IFINFO: usize = 16;
 
@@ -33,6 +42,17 @@ pub struct Link {
     pub mtu: u32,
     /// The netdev that this one is enslaved to.
     pub master: Option<u32>,
+    /// What `IFLA_LINK` names in the same namespace: the netdev below, or of a veth or netdevsim the
+    /// one at the other end.
+    pub lower: Option<u32>,
+    /// "veth", "vlan", "bond"; empty for hardware and for netdevsim.
+    pub kind: String,
+    /// Whether it is an isolated port; `None` when it is no port of a bridge.
+    pub isolated: Option<bool>,
+    /// The device that it belongs to, such as "netdevsim7"; empty without one.
+    pub parent: String,
+    /// Which port of that device, such as "p1"; empty when it does not say.
+    pub port_name: String,
 }
 
 /// A change of a netdev.
@@ -108,8 +128,14 @@ fn link(kind: u16, body: &[u8]) -> Option<LinkEvent> {
         carrier: flags & libc::IFF_LOWER_UP.cast_unsigned() != 0,
         ..Link::default()
     };
+    let mut elsewhere = false;
     for (kind, value) in attributes(body.get(IFINFO..)?) {
         match kind {
+            IFLA_LINK => link.lower = u32_at(value, 0).filter(|index| *index != 0),
+            IFLA_LINK_NETNSID => elsewhere = true,
+            IFLA_LINKINFO => info(&mut link, value),
+            IFLA_PARENT_DEV_NAME => link.parent = text(value),
+            IFLA_PHYS_PORT_NAME => link.port_name = text(value),
             IFLA_IFNAME => link.name = text(value),
             IFLA_MTU => link.mtu = u32_at(value, 0)?,
             IFLA_MASTER => link.master = u32_at(value, 0),
@@ -117,7 +143,27 @@ fn link(kind: u16, body: &[u8]) -> Option<LinkEvent> {
             _ => {}
         }
     }
+    link.lower = link.lower.filter(|_| !elsewhere);
     Some(LinkEvent::Present(link))
+}
+
+/// What kind of netdev it is, and as what it is enslaved.
+fn info(link: &mut Link, value: &[u8]) {
+    let mut bridged = false;
+    let mut isolated = false;
+    for (kind, value) in attributes(value) {
+        match kind {
+            IFLA_INFO_KIND => link.kind = text(value),
+            IFLA_INFO_SLAVE_KIND => bridged = text(value) == "bridge",
+            IFLA_INFO_SLAVE_DATA => {
+                let option = attributes(value).find(|(kind, _)| *kind == IFLA_BRPORT_ISOLATED);
+                isolated =
+                    option.is_some_and(|(_, value)| value.first().is_some_and(|on| *on != 0));
+            }
+            _ => {}
+        }
+    }
+    link.isolated = bridged.then_some(isolated);
 }
 
 fn text(value: &[u8]) -> String {
@@ -151,6 +197,51 @@ mod tests {
             Link { ifindex: 7, name: "swp1".into(), mtu: 9000, master: Some(3), ..Link::default() };
         let part = Part { sequence: 5, kind: Kind::Link(LinkEvent::Present(link)) };
         assert_eq!(parts(&bytes).collect::<Vec<_>>(), [part]);
+    }
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn link_with(attributes: &[Vec<u8>]) -> Link {
+        let mut body = vec![0; IFINFO];
+        body.extend(attributes.concat());
+        match super::link(RTM_NEWLINK, &body) {
+            Some(LinkEvent::Present(link)) => link,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // Fails if a netdev above the chip's is not known as such, or a netdev of another namespace is taken for one here.
+    #[test]
+    fn reads_where_a_netdev_stands() {
+        let below = attribute(IFLA_LINK, &7_u32.to_ne_bytes());
+        let kind = attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, b"vlan\0"));
+        let link = link_with(&[below.clone(), kind]);
+        assert_eq!((link.lower, link.kind.as_str(), link.isolated), (Some(7), "vlan", None));
+        let elsewhere = attribute(IFLA_LINK_NETNSID, &[0; 4]);
+        assert_eq!(link_with(&[elsewhere.clone(), below.clone()]).lower, None);
+        assert_eq!(link_with(&[below, elsewhere]).lower, None);
+    }
+
+    // Fails if a bridge port, or its isolation, is not seen, or a member of a bond is taken for one.
+    #[test]
+    fn reads_bridge_ports() {
+        for (master, on, expected) in
+            [(&b"bridge\0"[..], 1, Some(true)), (b"bridge\0", 0, Some(false)), (b"bond\0", 1, None)]
+        {
+            let option = attribute(IFLA_BRPORT_ISOLATED, &[on]);
+            let info = [
+                attribute(IFLA_INFO_SLAVE_KIND, master),
+                attribute(IFLA_INFO_SLAVE_DATA | 0x8000, &option),
+            ];
+            let link = link_with(&[attribute(IFLA_LINKINFO, &info.concat())]);
+            assert_eq!(link.isolated, expected);
+        }
     }
 
     // Fails if leaving a bridge is taken for the end of the netdev.

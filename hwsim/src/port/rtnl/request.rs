@@ -25,6 +25,8 @@ const IFLA_LINKINFO: u16 = 18;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_GSO_MAX_SEGS: u16 = 40;
+const IFLA_NEW_IFINDEX: u16 = 49;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
@@ -117,11 +119,11 @@ impl Request {
         request
     }
 
-    /// Keeps a bridge port from the other isolated ports of its bridge.
-    pub fn isolate_bridge_port(ifindex: u32) -> Request {
+    /// Keeps a bridge port from the other isolated ports of its bridge, or no longer.
+    pub fn isolate_bridge_port(ifindex: u32, isolated: bool) -> Request {
         let mut request = Request::new(RTM_SETLINK, ACK, AF_BRIDGE, ifindex);
         request.nest(IFLA_PROTINFO | NESTED, |port| {
-            port.attribute(IFLA_BRPORT_ISOLATED, &[1]);
+            port.attribute(IFLA_BRPORT_ISOLATED, &[u8::from(isolated)]);
         });
         request
     }
@@ -134,6 +136,27 @@ impl Request {
     /// No address resolution on this netdev.
     pub fn noarp(&mut self) -> &mut Request {
         self.flag(libc::IFF_NOARP, true)
+    }
+
+    /// One segment in each frame that the driver gets, whatever its offloads: the kernel segments before.
+    pub fn one_segment(&mut self) -> &mut Request {
+        self.u32(IFLA_GSO_MAX_SEGS, 1)
+    }
+
+    /// Group frames are received and sent.
+    pub fn multicast(&mut self) -> &mut Request {
+        self.flag(libc::IFF_MULTICAST, true)
+    }
+
+    /// Into another network namespace, where it keeps its index if that is free.
+    pub fn move_to(&mut self, namespace: BorrowedFd<'_>) -> &mut Request {
+        self.attribute(IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
+        self
+    }
+
+    /// The index that a netdev gets when it moves to another network namespace.
+    pub fn new_index(&mut self, ifindex: u32) -> &mut Request {
+        self.u32(IFLA_NEW_IFINDEX, ifindex)
     }
 
     fn flag(&mut self, flag: libc::c_int, on: bool) -> &mut Request {

@@ -4,6 +4,7 @@ use emad::Register;
 use emad::register::{Spms, SpmsState, Spvid, Spvm, Spvmlr};
 use firsthop_model::LocalPort;
 use firsthop_model::chip::{Entry, Vid};
+use firsthop_model::topology::StpState;
 
 use super::Row;
 
@@ -58,8 +59,12 @@ pub(super) fn read_learning(port: LocalPort, vid: Vid, spvmlr: &Spvmlr) -> Row {
     }
 }
 
-pub(super) fn set_stp(port: LocalPort, vid: Vid, forwarding: bool) -> Register {
-    let state = if forwarding { SpmsState::Forwarding } else { SpmsState::Discarding };
+pub(super) fn set_stp(port: LocalPort, vid: Vid, state: StpState) -> Register {
+    let state = match state {
+        StpState::Discarding => SpmsState::Discarding,
+        StpState::Learning => SpmsState::Learning,
+        StpState::Forwarding => SpmsState::Forwarding,
+    };
     Spms::vlan(port.0, vid.0, state).into()
 }
 
@@ -69,10 +74,11 @@ pub(super) fn query_stp(port: LocalPort) -> Register {
 
 /// A VLAN of a port always has a state, so that the row is never empty.
 pub(super) fn read_stp(port: LocalPort, vid: Vid, spms: &Spms) -> Row {
-    let forwarding = match spms.states.get(&vid.0) {
-        Some(SpmsState::Forwarding) => true,
-        Some(SpmsState::Discarding) => false,
-        Some(SpmsState::Learning) | None => return Row::Foreign,
+    let state = match spms.states.get(&vid.0) {
+        Some(SpmsState::Discarding) => StpState::Discarding,
+        Some(SpmsState::Learning) => StpState::Learning,
+        Some(SpmsState::Forwarding) => StpState::Forwarding,
+        None => return Row::Foreign,
     };
-    Row::holds_if(spms.local_port == port.0, Entry::PortStp { port, vid, forwarding })
+    Row::holds_if(spms.local_port == port.0, Entry::PortStp { port, vid, state })
 }

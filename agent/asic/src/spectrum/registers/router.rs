@@ -2,10 +2,12 @@
 
 use emad::register::{Reiv, Rgcr, Ritr, RitrCounter, RitrOp, RitrType};
 use emad::{Mac, Register};
-use firsthop_model::chip::{Entry, Fid, MacProfile, Rif, RifIndex, RifKind, Vid, VrId};
+use firsthop_model::chip::{
+    Entry, Fid, LagId, MacProfile, PortOrLag, Rif, RifIndex, RifKind, Vid, VrId,
+};
 use firsthop_model::{LocalPort, Vrid};
 
-use super::Row;
+use super::{Dialect, Row};
 
 pub(super) fn set_router(max_rifs: u16) -> Register {
     Rgcr { ipv4_en: true, ipv6_en: true, max_router_interfaces: max_rifs, ..Rgcr::default() }.into()
@@ -28,8 +30,7 @@ pub(super) fn read_router(rgcr: &Rgcr) -> Row {
 }
 
 /// All enables are set but `enable`, as the driver does (`mlxsw_reg_ritr_pack`).
-pub(super) fn set_rif(rif: &Rif) -> Ritr {
-    let RifKind::Subport { port, fid } = rif.kind;
+pub(super) fn set_rif(rif: &Rif, dialect: &Dialect) -> Ritr {
     Ritr {
         enable: rif.enabled,
         rif: rif.rif.0,
@@ -39,21 +40,59 @@ pub(super) fn set_rif(rif: &Rif) -> Ritr {
         if_mac_profile_id: rif.mac_profile.0,
         if_vrrp_id_ipv4: rif.vrrp_ipv4.map_or(0, Vrid::get),
         if_vrrp_id_ipv6: rif.vrrp_ipv6.map_or(0, Vrid::get),
-        // System ports are numbered like local ports. The VID comes from REIV.
-        kind: RitrType::SpIf { lag: false, system_port: port.0, efid: fid.0, vid: 0 },
+        kind: set_kind(rif.kind, dialect),
         ..Ritr::default()
     }
 }
 
-pub(super) fn clear_rif(rif: &Rif) -> Register {
-    set_rif(rif).removal().into()
+fn set_kind(kind: RifKind, dialect: &Dialect) -> RitrType {
+    match kind {
+        // System ports are numbered like local ports. The VID comes from REIV.
+        RifKind::Subport { at, fid } => {
+            let (lag, system_port) = match at {
+                PortOrLag::Port(LocalPort(port)) => (false, port),
+                PortOrLag::Lag(LagId(lag)) => (true, lag),
+            };
+            RitrType::SpIf { lag, system_port, efid: fid.0, vid: 0 }
+        }
+        RifKind::Vlan { vid, fid } => {
+            let efid = if dialect.vlan_rif_has_efid { fid.0 } else { 0 };
+            RitrType::VlanIf { vlan_id: vid.0, efid }
+        }
+        RifKind::Fid { fid } => RitrType::FidIf { fid: fid.0 },
+    }
+}
+
+/// None for a kind that is not ours.
+const fn read_kind(kind: &RitrType, dialect: &Dialect) -> Option<RifKind> {
+    Some(match *kind {
+        RitrType::SpIf { lag, system_port, efid, vid: 0 } => {
+            let at = if lag {
+                PortOrLag::Lag(LagId(system_port))
+            } else {
+                PortOrLag::Port(LocalPort(system_port))
+            };
+            RifKind::Subport { at, fid: Fid(efid) }
+        }
+        RitrType::VlanIf { vlan_id, efid } => {
+            let vid = Vid(vlan_id);
+            let fid = if dialect.vlan_rif_has_efid { Fid(efid) } else { Fid::of_vlan(vid) };
+            RifKind::Vlan { vid, fid }
+        }
+        RitrType::FidIf { fid } => RifKind::Fid { fid: Fid(fid) },
+        _ => return None,
+    })
+}
+
+pub(super) fn clear_rif(rif: &Rif, dialect: &Dialect) -> Register {
+    set_rif(rif, dialect).removal().into()
 }
 
 pub(super) fn query_rif(rif: RifIndex) -> Register {
     Ritr::query(rif.0).into()
 }
 
-pub(super) fn read_rif(index: RifIndex, ritr: &Ritr) -> Row {
+pub(super) fn read_rif(index: RifIndex, ritr: &Ritr, dialect: &Dialect) -> Row {
     if ritr.rif != index.0 {
         return Row::Foreign;
     }
@@ -61,13 +100,11 @@ pub(super) fn read_rif(index: RifIndex, ritr: &Ritr) -> Row {
     if ritr.op == RitrOp::Delete || *ritr == Ritr::query(index.0) {
         return Row::Empty;
     }
-    let RitrType::SpIf { lag: false, system_port, efid, vid: 0 } = ritr.kind else {
-        return Row::Foreign;
-    };
+    let Some(kind) = read_kind(&ritr.kind, dialect) else { return Row::Foreign };
     let rif = Rif {
         rif: index,
         enabled: ritr.enable,
-        kind: RifKind::Subport { port: LocalPort(system_port), fid: Fid(efid) },
+        kind,
         vr: VrId(ritr.virtual_router),
         mtu: ritr.mtu,
         mac: firsthop_model::Mac(ritr.if_mac.0),
@@ -78,7 +115,7 @@ pub(super) fn read_rif(index: RifIndex, ritr: &Ritr) -> Row {
     // Counters are somebody else's business; an enable that is missing is not.
     let counter = RitrCounter::default();
     let rest = Ritr { ingress_counter: counter, egress_counter: counter, ..ritr.clone() };
-    let says_the_same = rest == set_rif(&rif);
+    let says_the_same = rest == set_rif(&rif, dialect);
     Row::holds_if(says_the_same, Entry::Rif(rif))
 }
 

@@ -4,6 +4,7 @@
 //!   done ────────────────────────────────────▶ Ok
 //!   done, fewer records ─▶ look ─┬ as wanted ─▶ Ok
 //!   no, but perhaps done before ─┘ else ──────▶ the failure
+//!   no, but it can be said otherwise ─────────▶ again, in other words
 //!   no ───────────────────────────────────────▶ Refused
 //!   busy ─▶ again later, at last ─────────────▶ Refused
 //!   nothing ─▶ again, at last ────────────────▶ Timeout
@@ -16,10 +17,10 @@ use firsthop_model::chip::Change;
 
 use super::flight::{Flight, State};
 use super::task::Task;
-use super::{Sequence, Session};
-use crate::error::{AsicError, Transaction};
-use crate::spectrum::registers;
-use crate::{Completion, Ticket};
+use super::{Question, Sequence, Session};
+use crate::error::{AsicError, Transaction, status};
+use crate::spectrum::registers::{self, Dialect};
+use crate::{Completion, Notices, Ticket};
 
 impl Session {
     /// The chip said "done".
@@ -40,6 +41,12 @@ impl Session {
         };
         for (sequence, task) in flight.tasks {
             match task {
+                Task::Notices { .. } => {
+                    let (list, more) = registers::notices(&answer);
+                    // An earlier copy may have been answered with others.
+                    let notices = Notices { list, more, lost: flight.timed_out };
+                    self.question = Question::Answered(Ok(notices));
+                }
                 Task::Write { .. } if short => {
                     let transaction = task.transaction(flight.operation.tid);
                     let failure = AsicError::NotTaken { transaction, uncertain: true };
@@ -69,6 +76,7 @@ impl Session {
         let status = frame.operation.status;
         // An earlier copy, or a part of the records, may have been written.
         let uncertain = flight.timed_out || flight.tasks.len() > 1;
+        let bad = status.code() == status::BAD_PARAMETER;
         for (sequence, task) in flight.tasks {
             let refused = AsicError::Refused {
                 transaction: task.transaction(flight.operation.tid),
@@ -77,6 +85,24 @@ impl Session {
                 uncertain,
             };
             match task {
+                Task::Write { ticket, change, register, mut refusals }
+                    if bad
+                        && let Some(register) = registers::rephrase(&register, &self.dialect) =>
+                {
+                    refusals.push(refused);
+                    if refusals.len() < usize::from(registers::phrasings(&self.dialect)) {
+                        let task = Task::Write { ticket, change, register, refusals };
+                        self.ready.insert(sequence, task);
+                    } else {
+                        // The words that are tried first are the likeliest to be right but for the reason told.
+                        self.finish(ticket, &change, Err(refusals.swap_remove(0)));
+                    }
+                }
+                Task::Write { ticket, change: change @ Change::Remove(_), .. }
+                    if bad && registers::is_absent_if_refused(&change.key()) =>
+                {
+                    self.finish(ticket, &change, Ok(()));
+                }
                 // What is not there can't be removed, and need not be.
                 Task::Write { change: Change::Remove(_), .. } if !status.is_transient() => {
                     self.verify(sequence, task, refused);
@@ -113,7 +139,7 @@ impl Session {
         match task {
             Task::Write { ticket, change, .. } => self.finish(ticket, &change, result.map(drop)),
             Task::Verify { ticket, change, failure, .. } => {
-                let result = verdict(&change, result, failure);
+                let result = verdict(&change, result, failure, &self.dialect);
                 self.finish(ticket, &change, result);
             }
             Task::Query { id, subject, .. } => {
@@ -121,6 +147,9 @@ impl Session {
                 if let Some(lane) = super::lane_of(&subject) {
                     self.release(&lane);
                 }
+            }
+            Task::Notices { .. } => {
+                self.question = Question::Answered(result.map(|_| Notices::default()));
             }
         }
     }
@@ -136,11 +165,12 @@ fn verdict(
     change: &Change,
     answer: Result<Register, AsicError>,
     failure: AsicError,
+    dialect: &Dialect,
 ) -> Result<(), AsicError> {
     let key = change.key();
-    let Ok(found) = registers::row(&key, answer) else { return Err(failure) };
-    match registers::write(change) {
-        Ok(register) if registers::read(&key, &register) == found => Ok(()),
+    let Ok(found) = registers::row(&key, answer, dialect) else { return Err(failure) };
+    match registers::write(change, dialect) {
+        Ok(register) if registers::read(&key, &register, dialect) == found => Ok(()),
         _ => Err(failure.with_certainty()),
     }
 }

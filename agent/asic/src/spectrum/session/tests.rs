@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emad::Layout as _;
 use emad::register::{Ritr, SfdOp, Sfmr};
-use firsthop_model::Mac;
 use firsthop_model::chip::{Entry, Fid, RifIndex};
 use firsthop_model::types::Family;
+use firsthop_model::{LocalPort, Mac};
 use proptest::prelude::*;
 
 use super::*;
@@ -77,7 +77,7 @@ fn transaction_ids_tell_sessions_and_transactions_apart() {
     let mut session = session();
     session.next_tid |= 0xffff_ffff;
     for n in 0..3 {
-        session.submit(Ticket(n), add(fid(u16::try_from(n).unwrap())));
+        session.submit(Ticket(n), add(fid(u16::try_from(n + 1).unwrap())));
     }
     let tids: Vec<u64> = transmit_all(&mut session, START).iter().map(|frame| tid(frame)).collect();
     assert_eq!(tids, [0x7_ffff_ffff, 0x7_0000_0000, 0x7_0000_0001]);
@@ -88,7 +88,7 @@ fn transaction_ids_tell_sessions_and_transactions_apart() {
 fn window_bounds_what_is_under_way() {
     let mut session = Session::new(Settings { window: 3, ..Settings::default() }, 0);
     for n in 0..5 {
-        session.submit(Ticket(n), add(fid(u16::try_from(n).unwrap())));
+        session.submit(Ticket(n), add(fid(u16::try_from(n + 1).unwrap())));
     }
     let frames = transmit_all(&mut session, START);
     assert_eq!(frames.len(), 3);
@@ -114,6 +114,37 @@ fn rows_of_one_register_entry_wait_for_each_other() {
         panic!()
     };
     assert_eq!((sfmr.fid, sfmr.irif_v), (1, true));
+}
+
+// Broken if a LAG's descriptor or a port's collector were written twice at a time, or the ports of a flood vector, whose masks
+// keep them apart, waited for each other.
+#[test]
+fn lag_is_one_entry_and_flood_vector_is_many() {
+    use firsthop_model::chip::{FloodClass, FloodTo, LagId};
+    let (lag, class) = (LagId(0), FloodClass::Unicast);
+    let port = |n| LocalPort(n);
+    let flood = |n| Entry::FloodPort { fid: Fid(1), class, to: FloodTo::Port(port(n)) };
+    for (entries, together) in [
+        ([Entry::Lag { lag }, Entry::LagPort { lag, port: port(1) }], false),
+        ([1, 2].map(|n| Entry::LagPort { lag, port: port(n) }), false),
+        (
+            [
+                Entry::LagCollector { port: port(1), lag },
+                Entry::LagCollecting { port: port(1), lag },
+            ],
+            false,
+        ),
+        ([1, 2].map(|n| Entry::LagCollector { port: port(n), lag }), true),
+        ([1, 2].map(flood), true),
+    ] {
+        let mut session = session();
+        session.speak(Dialect { ports: 2, ..Dialect::default() });
+        for (n, entry) in (0..).zip(entries.clone()) {
+            session.submit(Ticket(n), add(entry));
+        }
+        let under_way = transmit_all(&mut session, START).len();
+        assert_eq!(under_way, if together { 2 } else { 1 }, "{entries:?}");
+    }
 }
 
 // Broken if a lost frame were not sent again, at other times than the driver's, under another id, or for ever.
@@ -241,7 +272,7 @@ fn refusal_of_a_copy_is_checked() {
                 writes += 1;
                 return (writes > 1).then(|| answer(frame, Status::BadParameter));
             }
-            let sfmr = Sfmr { fid: 1, flood_rsp: there, ..Sfmr::default() };
+            let sfmr = Sfmr { fid: 1, fid_offset: there.into(), ..Sfmr::default() };
             Some(request.answer(&sfmr).encode())
         });
         assert_eq!((writes, outcomes(&mut session)), (2, [(1, expected)].into()));
@@ -423,7 +454,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Status::BadParameter),
     ];
     prop_oneof![
-        4 => (0_u16..4).prop_map(Step::Submit),
+        4 => (1_u16..5).prop_map(Step::Submit),
         4 => (any::<usize>(), status).prop_map(|(n, status)| Step::Answer(n, status)),
         1 => any::<usize>().prop_map(Step::Drop),
         1 => any::<usize>().prop_map(Step::Duplicate),
@@ -479,7 +510,7 @@ proptest! {
                 .flat_map(|flight| &flight.tasks)
                 .map(|(_, task)| match task {
                     Task::Write { change, .. } | Task::Verify { change, .. } => registers::lane(&change.key()),
-                    Task::Query { .. } => panic!(),
+                    Task::Query { .. } | Task::Notices { .. } => panic!(),
                 })
                 .collect();
             prop_assert_eq!(rows.iter().collect::<BTreeSet<_>>().len(), rows.len(), "two on one row");
@@ -525,5 +556,77 @@ proptest! {
         transmit_all(&mut session, START);
         session.lose();
         prop_assert!(session.is_idle());
+    }
+}
+
+/// The answer of a chip that learnt so many MACs.
+fn told(frame: &[u8], learnt: usize) -> Vec<u8> {
+    let event = emad::register::SfnEvent::LearnedMac { sub_port: 0, system_port: 1 };
+    let record = emad::register::SfnRecord { swid: 0, mac: emad::Mac::ZERO, fid: 1, event };
+    let sfn = emad::register::Sfn::answer(vec![record; learnt]);
+    Frame::decode(frame).unwrap().answer(&sfn).encode()
+}
+
+fn is_sfn(frame: &[u8]) -> bool {
+    Frame::decode(frame).unwrap().operation.register_id == emad::register::Sfn::ID
+}
+
+// Broken if a question for notices delayed a change that could be sent, took the window beyond its size, or was never sent.
+#[test]
+fn notices_give_way_to_changes() {
+    let mut session = Session::new(Settings { window: 2, ..Settings::default() }, 0);
+    session.ask_notices();
+    for n in 0..3 {
+        session.submit(Ticket(n), add(fid(u16::try_from(n + 1).unwrap())));
+    }
+    let frames = transmit_all(&mut session, START);
+    assert_eq!(frames.iter().map(|frame| is_sfn(frame)).collect::<Vec<_>>(), [false, false]);
+    session.receive(&answer(&frames[0], Status::Ok), START);
+    assert!(!is_sfn(&session.transmit(START).unwrap()));
+    session.receive(&answer(&frames[1], Status::Ok), START);
+    let frames = transmit_all(&mut session, START);
+    assert!(frames.len() == 1 && is_sfn(&frames[0]));
+    assert_eq!(session.poll_notices(), None);
+    session.receive(&told(&frames[0], 3), START);
+    let notices = session.poll_notices().unwrap().unwrap();
+    assert_eq!((notices.list.len(), notices.more, notices.lost), (3, false, false));
+    assert_eq!(session.poll_notices(), None);
+    assert_eq!(outcomes(&mut session).len(), 2);
+}
+
+// Broken if two questions were under way at once, of which the later's answer may overtake the earlier's, or if an answer that
+// nobody took yet were replaced by the next.
+#[test]
+fn one_question_for_notices_at_a_time() {
+    let mut session = session();
+    session.ask_notices();
+    session.ask_notices();
+    let frames = transmit_all(&mut session, START);
+    assert_eq!(frames.len(), 1);
+    session.ask_notices();
+    assert_eq!(session.transmit(START), None);
+    session.receive(&told(&frames[0], 64), START);
+    session.ask_notices();
+    assert_eq!(session.transmit(START), None);
+    let notices = session.poll_notices().unwrap().unwrap();
+    assert_eq!((notices.list.len(), notices.more), (64, true));
+    session.ask_notices();
+    assert_eq!(transmit_all(&mut session, START).len(), 1);
+}
+
+// Broken if a lost connection left the question open, so that no other could ever be asked.
+#[test]
+fn question_for_notices_ends_with_the_connection() {
+    for sent in [false, true] {
+        let mut session = session();
+        session.ask_notices();
+        assert!(!session.is_idle());
+        assert!(!sent || session.transmit(START).is_some());
+        session.lose();
+        let error = session.poll_notices().unwrap().unwrap_err();
+        assert_eq!(error.class(), Class::Gone);
+        assert!(session.is_idle());
+        session.ask_notices();
+        assert!(session.transmit(START).is_some());
     }
 }

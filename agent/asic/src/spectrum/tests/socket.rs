@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::spectrum::Spectrum;
-use crate::{Asic, Completion, Event};
+use crate::{Asic, Completion, Event, Notices};
 
 /// Ends when the other side closes the connection; answers at most so many frames.
 fn serve(socket: &OwnedFd, mut chip: Chip, mut frames: usize) -> Chip {
@@ -45,7 +45,10 @@ fn control(chip: &Chip, request: &[u8]) -> Vec<u8> {
             "chip_id": chip.chip_id(), "personality": chip.personality().name, "generation": chip.generation(),
         }),
         "resources" => json!({ "resources": chip.resources() }),
-        "ports" => json!({ "ports": [{"local_port": 1, "ifname": "swp1"}] }),
+        "ports" => {
+            let port = |port| json!({"local_port": port, "ifname": format!("swp{port}")});
+            json!({ "ports": (1..=PORTS).map(port).collect::<Vec<_>>() })
+        }
         other => panic!("{other}"),
     };
     answer["ok"] = true.into();
@@ -66,7 +69,7 @@ async fn held(
 ) -> (Spectrum, JoinHandle<Chip>, mpsc::Sender<()>, OwnedFd) {
     let flags = SockFlag::SOCK_CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-    let chip = Chip::new(Personality::load("spectrum2").unwrap(), 4, "0".to_owned(), 3);
+    let chip = Chip::new(Personality::load("spectrum2").unwrap(), PORTS, "0".to_owned(), 3);
     let (go, word) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         let mut buffer = [0; 100];
@@ -113,6 +116,28 @@ async fn router_port_over_the_socket() {
     assert_eq!(spectrum.generation().await, Ok(3));
     drop(spectrum);
     assert_eq!(thread.join().unwrap().dump().rifs.len(), 1);
+}
+
+// Broken if the daemon's chip were spoken to in another dialect than it said that it has, or were not asked what it learnt.
+#[tokio::test(flavor = "current_thread")]
+async fn bridges_over_the_socket() {
+    let (mut spectrum, _thread) = connected(Settings::default(), usize::MAX).await;
+    let entries = bridges();
+    for (ticket, entry) in (0..).zip(entries.iter().cloned()) {
+        spectrum.submit(Ticket(ticket), Change::Add(entry));
+        let done = Completion { ticket: Ticket(ticket), result: Ok(()) };
+        assert_eq!(next(&mut spectrum).await, Event::Completed(done));
+    }
+    let (tables, unreadable) = readable(&entries);
+    let expected = ReadBack { tables, unreadable, ..ReadBack::default() };
+    assert_eq!(spectrum.read_back(&keys(&entries)).await.unwrap(), expected);
+    for _ in 0..2 {
+        spectrum.ask_notices();
+        // A reading meanwhile does not throw the answer away.
+        spectrum.read(&[Key::AgeingTime]).await.unwrap();
+        assert_eq!(next(&mut spectrum).await, Event::Noticed(Ok(Notices::default())));
+    }
+    assert_eq!(spectrum.in_flight(), 0);
 }
 
 // Broken if a future that lost a race in select took an outcome with it, or a reading that was given up spoiled what came
@@ -173,6 +198,7 @@ async fn lost_chip_is_told_once_and_last() {
                 classes.insert(ticket.0, result.err().map(|error| error.class()));
             }
             Event::Disconnected(error) => break error,
+            event @ Event::Noticed(_) => panic!("{event:?}"),
         }
     };
     assert_eq!(lost.class(), Class::Gone);
@@ -188,6 +214,7 @@ async fn lost_chip_is_told_once_and_last() {
     };
     assert_eq!(error.class(), Class::Gone);
     assert_eq!(spectrum.read(&[]).await.unwrap_err().class(), Class::Gone);
+    spectrum.ask_notices();
     tokio::select! {
         biased;
         event = spectrum.next() => panic!("{event:?}"),

@@ -2,13 +2,21 @@
 
 use std::net::IpAddr;
 
-use firsthop_model::topology::{Address, Event, Link, LinkKind, MacvlanMode, OperState};
+use firsthop_model::topology::{
+    Address, Event, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode,
+    OperState, Slave, StpState, TagProtocol,
+};
 use firsthop_model::{IfIndex, Mac};
 use rtnetlink::packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::{
-    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVrf, IpVlanFlags, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage, MacVlanMode, Prop, State,
+    BondMode, BondPortState, BridgePortState, InfoBond, InfoBondPort, InfoBridge, InfoBridgePort,
+    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoPortData, InfoPortKind, InfoVlan, InfoVrf,
+    IpVlanFlags, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    MiiStatus, Prop, State, VlanProtocol,
+};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -23,8 +31,33 @@ pub(crate) fn event(datagram: &[u8]) -> Option<Event> {
         RouteNetlinkMessage::DelAddress(address) => {
             Some(Event::AddressGone(self::address(address)?))
         }
+        RouteNetlinkMessage::NewNeighbour(entry) => {
+            received(&entry).map(|(at, mac)| Event::Receives(at, mac))
+        }
+        RouteNetlinkMessage::DelNeighbour(entry) => {
+            received(&entry).map(|(at, mac)| Event::ReceivesNoMore(at, mac))
+        }
         _ => None,
     }
+}
+
+fn received(entry: &NeighbourMessage) -> Option<(IfIndex, Mac)> {
+    let bridge = entry.header.family == AddressFamily::Bridge;
+    let permanent = u16::from(entry.header.state) & 0x80 != 0;
+    let (mut mac, mut of_bridge) = (None, false);
+    for attribute in &entry.attributes {
+        match attribute {
+            NeighbourAttribute::LinkLayerAddress(octets) => {
+                mac = octets[..].try_into().ok().map(Mac);
+            }
+            NeighbourAttribute::Controller(index) => of_bridge = *index == entry.header.ifindex,
+            NeighbourAttribute::Destination(_) => return None,
+            _ => {}
+        }
+    }
+    let own = entry.header.flags == NeighbourFlags::Own || of_bridge;
+    let unicast = mac.filter(|mac| mac.0[0] & 1 == 0)?;
+    (bridge && permanent && own).then_some((IfIndex(entry.header.ifindex), unicast))
 }
 
 fn link(message: LinkMessage) -> Link {
@@ -42,6 +75,8 @@ fn link(message: LinkMessage) -> Link {
         link_netnsid: None,
         master: None,
         kind: LinkKind::None,
+        slave: Slave::None,
+        perm_mac: None,
     };
     let device = |index| (index != 0).then_some(IfIndex(index));
     for attribute in message.attributes {
@@ -59,7 +94,11 @@ fn link(message: LinkMessage) -> Link {
             LinkAttribute::Link(index) => link.link = device(index),
             LinkAttribute::LinkNetNsId(id) => link.link_netnsid = Some(id),
             LinkAttribute::Controller(index) => link.master = device(index),
-            LinkAttribute::LinkInfo(info) => link.kind = kind(info),
+            LinkAttribute::LinkInfo(info) => {
+                link.slave = slave(&info);
+                link.kind = kind(info);
+            }
+            LinkAttribute::PermAddress(octets) => link.perm_mac = octets.try_into().ok().map(Mac),
             _ => {}
         }
     }
@@ -82,7 +121,7 @@ fn kind(info: Vec<LinkInfo>) -> LinkKind {
     let mut kind = LinkKind::None;
     for info in info {
         match info {
-            LinkInfo::Kind(InfoKind::IpVlan) => kind = LinkKind::Ipvlan { vepa: false },
+            LinkInfo::Kind(InfoKind::Team) => kind = LinkKind::Team,
             LinkInfo::Kind(other) => kind = LinkKind::Other { name: other.to_string() },
             LinkInfo::Data(InfoData::MacVlan(data)) => {
                 for attribute in data {
@@ -91,10 +130,7 @@ fn kind(info: Vec<LinkInfo>) -> LinkKind {
                     }
                 }
             }
-            LinkInfo::Data(InfoData::IpVlan(data)) => {
-                let vepa = |attribute: &_| matches!(attribute, InfoIpVlan::Flags(flags) if flags.contains(IpVlanFlags::Vepa));
-                kind = LinkKind::Ipvlan { vepa: data.iter().any(vepa) };
-            }
+            LinkInfo::Data(InfoData::IpVlan(data)) => kind = ipvlan(&data),
             LinkInfo::Data(InfoData::Vrf(data)) => {
                 for attribute in data {
                     if let InfoVrf::TableId(table) = attribute {
@@ -102,10 +138,102 @@ fn kind(info: Vec<LinkInfo>) -> LinkKind {
                     }
                 }
             }
+            LinkInfo::Data(InfoData::Vlan(data)) => kind = vlan(&data),
+            LinkInfo::Data(InfoData::Bridge(data)) => kind = bridge(&data),
+            LinkInfo::Data(InfoData::Bond(data)) => {
+                for attribute in data {
+                    if let InfoBond::Mode(mode) = attribute {
+                        kind = LinkKind::Bond { mode: lag_mode(mode) };
+                    }
+                }
+            }
             _ => {}
         }
     }
     kind
+}
+
+fn ipvlan(data: &[InfoIpVlan]) -> LinkKind {
+    let (mut mode, mut flag) = (IpvlanMode::L3, IpvlanFlag::Bridge);
+    for attribute in data {
+        match attribute {
+            InfoIpVlan::Mode(IpVlanMode::L2) => mode = IpvlanMode::L2,
+            InfoIpVlan::Mode(IpVlanMode::L3) => mode = IpvlanMode::L3,
+            InfoIpVlan::Mode(IpVlanMode::L3S) => mode = IpvlanMode::L3s,
+            InfoIpVlan::Flags(IpVlanFlags::Private) => flag = IpvlanFlag::Private,
+            InfoIpVlan::Flags(IpVlanFlags::Vepa) => flag = IpvlanFlag::Vepa,
+            _ => {}
+        }
+    }
+    LinkKind::Ipvlan { mode, flag }
+}
+
+fn vlan(data: &[InfoVlan]) -> LinkKind {
+    let (mut vid, mut protocol) = (0, TagProtocol::DOT1Q);
+    for attribute in data {
+        match attribute {
+            InfoVlan::Id(id) => vid = *id,
+            InfoVlan::Protocol(tag) => protocol = TagProtocol((*tag).into()),
+            _ => {}
+        }
+    }
+    LinkKind::Vlan { vid, protocol }
+}
+
+fn bridge(data: &[InfoBridge]) -> LinkKind {
+    let (mut vlan_filtering, mut protocol, mut ageing_time) = (false, TagProtocol::DOT1Q, 30_000);
+    for attribute in data {
+        match attribute {
+            InfoBridge::VlanFiltering(on) => vlan_filtering = *on,
+            InfoBridge::VlanProtocol(tag) => protocol = TagProtocol((*tag).into()),
+            InfoBridge::AgeingTime(time) => ageing_time = *time,
+            _ => {}
+        }
+    }
+    LinkKind::Bridge { vlan_filtering, protocol, ageing_time }
+}
+
+const fn lag_mode(mode: BondMode) -> LagMode {
+    LagMode::Other(match mode {
+        BondMode::BalanceXor | BondMode::Ieee8023Ad => return LagMode::Hash,
+        BondMode::BalanceRr => LagModeName::BalanceRr,
+        BondMode::ActiveBackup => LagModeName::ActiveBackup,
+        BondMode::Broadcast => LagModeName::Broadcast,
+        BondMode::BalanceTlb => LagModeName::BalanceTlb,
+        BondMode::BalanceAlb => LagModeName::BalanceAlb,
+        _ => LagModeName::Unknown,
+    })
+}
+
+fn slave(info: &[LinkInfo]) -> Slave {
+    let mut slave = Slave::None;
+    for info in info {
+        match info {
+            LinkInfo::PortKind(kind) => slave = Slave::Other { name: kind.to_string() },
+            LinkInfo::PortData(InfoPortData::BridgePort(data)) => slave = bridge_port(data),
+            LinkInfo::PortData(InfoPortData::BondPort(data)) => {
+                let active = data.contains(&InfoBondPort::BondPortState(BondPortState::Active));
+                let link_up = data.contains(&InfoBondPort::MiiStatus(MiiStatus::Up));
+                slave = Slave::BondSlave { active, link_up };
+            }
+            _ => {}
+        }
+    }
+    slave
+}
+
+fn bridge_port(data: &[InfoBridgePort]) -> Slave {
+    let (mut state, mut learning, mut locked) = (StpState::Discarding, true, false);
+    for attribute in data {
+        match attribute {
+            InfoBridgePort::State(BridgePortState::Forwarding) => state = StpState::Forwarding,
+            InfoBridgePort::State(BridgePortState::Learning) => state = StpState::Learning,
+            InfoBridgePort::Learning(on) => learning = *on,
+            InfoBridgePort::Locked(on) => locked = *on,
+            _ => {}
+        }
+    }
+    Slave::BridgePort { state, learning, locked }
 }
 
 const fn macvlan_mode(mode: MacVlanMode) -> MacvlanMode {
@@ -163,10 +291,9 @@ pub(crate) fn link_message(link: Link) -> Vec<u8> {
     attributes.extend(link.master.map(|index| LinkAttribute::Controller(index.0)));
     let altnames: Vec<_> = link.altnames.into_iter().map(Prop::AltIfName).collect();
     attributes.extend((!altnames.is_empty()).then_some(LinkAttribute::PropList(altnames)));
-    attributes.extend(match link.kind {
-        LinkKind::None => None,
-        kind => Some(LinkAttribute::LinkInfo(link_info(kind))),
-    });
+    attributes.extend(link.perm_mac.map(|mac| LinkAttribute::PermAddress(mac.0.to_vec())));
+    let info = [link_info(link.kind), slave_info(link.slave)].concat();
+    attributes.extend((!info.is_empty()).then_some(LinkAttribute::LinkInfo(info)));
     message.attributes = attributes;
     serialize(RouteNetlinkMessage::NewLink(message))
 }
@@ -185,16 +312,90 @@ fn link_info(kind: LinkKind) -> Vec<LinkInfo> {
             };
             (InfoKind::MacVlan, Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)])))
         }
-        LinkKind::Ipvlan { vepa } => {
-            let flags = if vepa { IpVlanFlags::Vepa } else { IpVlanFlags::Private };
-            (InfoKind::IpVlan, Some(InfoData::IpVlan(vec![InfoIpVlan::Flags(flags)])))
+        LinkKind::Ipvlan { mode, flag } => {
+            let mode = match mode {
+                IpvlanMode::L2 => IpVlanMode::L2,
+                IpvlanMode::L3 => IpVlanMode::L3,
+                IpvlanMode::L3s => IpVlanMode::L3S,
+                IpvlanMode::Other(other) => IpVlanMode::Other(other),
+            };
+            let flags = match flag {
+                IpvlanFlag::Bridge => IpVlanFlags::empty(),
+                IpvlanFlag::Private => IpVlanFlags::Private,
+                IpvlanFlag::Vepa => IpVlanFlags::Vepa,
+            };
+            let data = vec![InfoIpVlan::Mode(mode), InfoIpVlan::Flags(flags)];
+            (InfoKind::IpVlan, Some(InfoData::IpVlan(data)))
         }
+        LinkKind::Vlan { vid, protocol } => {
+            let data = vec![InfoVlan::Id(vid), InfoVlan::Protocol(protocol.0.into())];
+            (InfoKind::Vlan, Some(InfoData::Vlan(data)))
+        }
+        LinkKind::Bridge { vlan_filtering, protocol, ageing_time } => {
+            let data = vec![
+                InfoBridge::AgeingTime(ageing_time),
+                InfoBridge::VlanFiltering(vlan_filtering),
+                InfoBridge::VlanProtocol(VlanProtocol::from(protocol.0)),
+            ];
+            (InfoKind::Bridge, Some(InfoData::Bridge(data)))
+        }
+        LinkKind::Bond { mode } => {
+            let mode = match mode {
+                LagMode::Hash => BondMode::Ieee8023Ad,
+                LagMode::Other(LagModeName::BalanceRr) => BondMode::BalanceRr,
+                LagMode::Other(LagModeName::ActiveBackup) => BondMode::ActiveBackup,
+                LagMode::Other(LagModeName::Broadcast) => BondMode::Broadcast,
+                LagMode::Other(LagModeName::BalanceTlb) => BondMode::BalanceTlb,
+                LagMode::Other(LagModeName::BalanceAlb) => BondMode::BalanceAlb,
+                LagMode::Other(LagModeName::Unknown) => BondMode::Other(77),
+            };
+            (InfoKind::Bond, Some(InfoData::Bond(vec![InfoBond::Mode(mode)])))
+        }
+        LinkKind::Team => (InfoKind::Team, None),
         LinkKind::Vrf { table } => {
             (InfoKind::Vrf, Some(InfoData::Vrf(vec![InfoVrf::TableId(table)])))
         }
         LinkKind::Other { name } => (InfoKind::from(name.as_str()), None),
     };
     std::iter::once(LinkInfo::Kind(kind)).chain(data.map(LinkInfo::Data)).collect()
+}
+
+fn slave_info(slave: Slave) -> Vec<LinkInfo> {
+    let (kind, data) = match slave {
+        Slave::None => return Vec::new(),
+        Slave::BridgePort { state, learning, locked } => {
+            let state = match state {
+                StpState::Discarding => BridgePortState::Blocking,
+                StpState::Learning => BridgePortState::Learning,
+                StpState::Forwarding => BridgePortState::Forwarding,
+            };
+            let data = vec![
+                InfoBridgePort::State(state),
+                InfoBridgePort::Learning(learning),
+                InfoBridgePort::Locked(locked),
+            ];
+            (InfoPortKind::Bridge, Some(InfoPortData::BridgePort(data)))
+        }
+        Slave::BondSlave { active, link_up } => {
+            let state = if active { BondPortState::Active } else { BondPortState::Backup };
+            let status = if link_up { MiiStatus::Up } else { MiiStatus::GoingBack };
+            let data = vec![InfoBondPort::BondPortState(state), InfoBondPort::MiiStatus(status)];
+            (InfoPortKind::Bond, Some(InfoPortData::BondPort(data)))
+        }
+        Slave::Other { name } => (InfoPortKind::Other(name), None),
+    };
+    std::iter::once(LinkInfo::PortKind(kind)).chain(data.map(LinkInfo::PortData)).collect()
+}
+
+/// RTM_NEWNEIGH of AF_BRIDGE with NTF_SELF.
+pub(crate) fn received_message(ifindex: IfIndex, mac: Mac) -> Vec<u8> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = ifindex.0;
+    message.header.state = NeighbourState::Permanent;
+    message.header.flags = NeighbourFlags::Own;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+    serialize(RouteNetlinkMessage::NewNeighbour(message))
 }
 
 /// RTM_NEWADDR of an address.

@@ -4,13 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emad::register::{
     BridgeType, FloodTable, FloodType, Sfd, SfdAction, SfdOp, SfdPolicy, SfdRecord, SfdTarget,
-    Sfdf, SfdfFlush, Sfgc, Sfmr, SfmrOp, Sfn, SfnEvent, SfnRecord, Smid2, Spms, SpmsState, Spvid,
-    Spvm, SpvmRecord, Spvmlr, SpvmlrRecord, Svfa, SvfaMapping,
+    Sfdat, Sfdf, SfdfFlush, Sfgc, Sfmr, SfmrOp, Sfn, SfnEvent, SfnRecord, Smid2, Spaft, Spms,
+    SpmsState, Spvid, Spvm, SpvmRecord, Spvmlr, SpvmlrRecord, Svfa, SvfaMapping,
 };
 use serde_json::Value;
 
 use super::{Built, LOCAL_PORT, RECORDS, SYSTEM_PORT, vid_range};
 use crate::fields::{Fields, code, number};
+
+pub(super) fn sfdat(f: &mut Fields) -> Built<Sfdat> {
+    Ok(Sfdat {
+        swid: f.number(&["swid"], 0)?,
+        age_time: f.need(&["age_time", "ageing_time", "seconds"])?,
+    })
+}
 
 pub(super) fn sfd(f: &mut Fields) -> Built<Sfd> {
     let op = f.code(&["op"], SfdOp::WRITE_EDIT.0, |text| match text {
@@ -221,6 +228,16 @@ pub(super) fn spvid(f: &mut Fields) -> Built<Spvid> {
         egr_et_set: f.flag(&["egr_et_set"], false)?,
         et_vlan: f.number(&["et_vlan", "ethtype", "sver_type"], 0)?,
         pvid: f.need(&["pvid", "vid"])?,
+    })
+}
+
+pub(super) fn spaft(f: &mut Fields) -> Built<Spaft> {
+    zero_sub_port(f)?;
+    Ok(Spaft {
+        local_port: f.need(LOCAL_PORT)?,
+        allow_untagged: f.flag(&["allow_untagged"], true)?,
+        allow_prio_tagged: f.flag(&["allow_prio_tagged"], true)?,
+        allow_tagged: f.flag(&["allow_tagged"], true)?,
     })
 }
 

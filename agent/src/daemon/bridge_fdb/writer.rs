@@ -1,0 +1,312 @@
+//! The task that reads and writes the kernel's forwarding tables, one batch at a time, on a socket of its own.
+//!
+//! ```text
+//!   Order::Jobs  ─▶ for each: RTM_GETNEIGH (what is there?) ─▶ RTM_NEWNEIGH, RTM_DELNEIGH, or nothing ─▶ Answer::Jobs
+//!   Order::Dump  ─▶ RTM_GETNEIGH with NLM_F_DUMP, each bridge                                         ─▶ Answer::Dump
+//! ```
+//!
+//! It looks before each write because the kernel replaces whatever is there: an entry that is written as learnt externally
+//! over a local one stays local but moves to the member (`br_fdb_external_learn_add`), and a deletion asks for nothing but
+//! the device (`fdb_delete_by_addr_and_port`).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use firsthop_model::{IfIndex, Mac};
+use futures_util::StreamExt as _;
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
+};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::{Handle, new_connection_with_strict_check};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::row::{Done, Found, Job, Refusal, Row};
+
+/// How long the kernel may take for one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the task is to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    Jobs(Vec<(Row, Job)>),
+    /// Everything that was learnt externally in these bridges.
+    Dump(BTreeSet<IfIndex>),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Jobs(Vec<Done>),
+    Dump(Result<Vec<(Row, IfIndex)>, Refusal>),
+}
+
+/// The loop's end of the way to the task.
+#[derive(Debug)]
+pub(super) struct Writer {
+    orders: mpsc::UnboundedSender<Order>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    busy: bool,
+}
+
+impl Writer {
+    /// Starts the task; it opens its socket with the first order.
+    pub(super) fn open() -> Self {
+        let (order, orders) = mpsc::unbounded_channel();
+        let (answer, answers) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(serve(orders, answer));
+        Self { orders: order, answers, busy: false }
+    }
+
+    /// An order is under way; another one has to wait.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        // The task ends only with the daemon.
+        self.busy = self.orders.send(order).is_ok();
+    }
+
+    /// The answer to the order. Cancel-safe.
+    pub(super) async fn answer(&mut self) -> Answer {
+        match self.answers.recv().await {
+            Some(answer) => {
+                self.busy = false;
+                answer
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn serve(mut orders: mpsc::UnboundedReceiver<Order>, answers: mpsc::UnboundedSender<Answer>) {
+    let mut kernel = Kernel::default();
+    while let Some(order) = orders.recv().await {
+        let answer = match order {
+            Order::Jobs(jobs) => {
+                let mut done = Vec::new();
+                for (row, job) in jobs {
+                    let result = kernel.carry_out(row, job).await;
+                    done.push(Done { row, job, result });
+                }
+                Answer::Jobs(done)
+            }
+            Order::Dump(bridges) => Answer::Dump(kernel.external(&bridges).await),
+        };
+        // Nobody listens only when the daemon ends.
+        answers.send(answer).ok();
+    }
+}
+
+/// The way to the kernel.
+#[derive(Debug, Default)]
+struct Kernel {
+    handle: Option<Handle>,
+}
+
+impl Kernel {
+    async fn carry_out(&mut self, row: Row, job: Job) -> Result<Found, Refusal> {
+        let found = self.look(row).await?;
+        match (job, found) {
+            (Job::Look, _)
+            | (Job::Learn(_) | Job::Hold, Found::Static | Found::Local(_))
+            | (Job::Forget(_), Found::Free | Found::Static | Found::Local(_))
+            | (Job::Release, Found::Free | Found::Static | Found::External(_)) => {}
+            (Job::Learn(member), Found::Free | Found::External(_)) => {
+                self.put(learnt(row, member)).await?;
+            }
+            (Job::Forget(member), Found::External(at)) => {
+                if member == at {
+                    self.remove(learnt(row, member)).await?;
+                }
+            }
+            (Job::Hold, Found::Free) => self.put(local(row)).await?,
+            (Job::Hold, Found::External(member)) => {
+                // replaced, it would go on to be marked as learnt externally
+                match self.remove(learnt(row, member)).await {
+                    Ok(()) | Err(Refusal::Absent) => self.put(local(row)).await?,
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            (Job::Release, Found::Local(at)) => {
+                if at == row.bridge {
+                    self.remove(local(row)).await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is in a row.
+    async fn look(&mut self, row: Row) -> Result<Found, Refusal> {
+        let mut message = entry(IfIndex(0), row);
+        message.attributes.push(NeighbourAttribute::Controller(row.bridge.0));
+        let mut found = Found::Free;
+        let asked = self.ask(RouteNetlinkMessage::GetNeighbour(message), 0, |answer| {
+            found = judge(&answer);
+        });
+        match asked.await {
+            Ok(()) => Ok(found),
+            Err(Refusal::Absent) => Ok(Found::Free),
+            Err(Refusal::Invalid) => Err(Refusal::Absent),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Everything in these bridges that was learnt externally, with the member behind which it is.
+    async fn external(
+        &mut self,
+        bridges: &BTreeSet<IfIndex>,
+    ) -> Result<Vec<(Row, IfIndex)>, Refusal> {
+        let mut rows = Vec::new();
+        for bridge in bridges {
+            let mut message = NeighbourMessage::default();
+            message.header.family = AddressFamily::Bridge;
+            message.attributes.push(NeighbourAttribute::Controller(bridge.0));
+            let take = |answer: NeighbourMessage| {
+                if let (Found::External(member), Some(row)) = (judge(&answer), row_of(&answer))
+                    && row.bridge == *bridge
+                {
+                    rows.push((row, member));
+                }
+            };
+            self.ask(RouteNetlinkMessage::GetNeighbour(message), NLM_F_DUMP, take).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn put(&mut self, message: NeighbourMessage) -> Result<(), Refusal> {
+        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+        self.ask(RouteNetlinkMessage::NewNeighbour(message), flags, drop).await
+    }
+
+    async fn remove(&mut self, mut message: NeighbourMessage) -> Result<(), Refusal> {
+        message.header.state = NeighbourState::None;
+        message.header.flags -= NeighbourFlags::ExtLearned;
+        self.ask(RouteNetlinkMessage::DelNeighbour(message), NLM_F_ACK, drop).await
+    }
+
+    /// One request, and everything that the kernel says to it.
+    async fn ask(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+        take: impl FnMut(NeighbourMessage),
+    ) -> Result<(), Refusal> {
+        let answered = timeout(PATIENCE, self.exchange(message, flags, take)).await;
+        let answered = answered.unwrap_or(Err(Refusal::Silence));
+        if answered == Err(Refusal::Silence) {
+            self.handle = None;
+        }
+        answered
+    }
+
+    async fn exchange(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+        mut take: impl FnMut(NeighbourMessage),
+    ) -> Result<(), Refusal> {
+        let handle = match &mut self.handle {
+            Some(handle) => handle,
+            None => self.handle.insert(connect()?),
+        };
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = NLM_F_REQUEST | flags;
+        let mut answers = handle.request(request).map_err(|_| Refusal::Silence)?;
+        while let Some(answer) = answers.next().await {
+            match answer.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry)) => {
+                    take(entry);
+                }
+                NetlinkPayload::Error(error) => return refused(&error.to_io()),
+                NetlinkPayload::Overrun(_) => return Err(Refusal::Silence),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn connect() -> Result<Handle, Refusal> {
+    let opened = new_connection_with_strict_check();
+    let (connection, handle, _) = opened.map_err(|error| Refusal::Refused(error.to_string()))?;
+    tokio::task::spawn_local(connection);
+    Ok(handle)
+}
+
+fn refused(error: &std::io::Error) -> Result<(), Refusal> {
+    match error.raw_os_error() {
+        Some(0) => Ok(()),
+        Some(ENOENT | ENODEV) => Err(Refusal::Absent),
+        Some(EPERM) => Err(Refusal::Forbidden),
+        Some(EINVAL) => Err(Refusal::Invalid),
+        _ => Err(Refusal::Refused(error.to_string())),
+    }
+}
+
+const EPERM: i32 = nix::errno::Errno::EPERM as i32;
+const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
+const ENOENT: i32 = nix::errno::Errno::ENOENT as i32;
+const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
+
+/// The row with this device, and no more.
+fn entry(device: IfIndex, row: Row) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = device.0;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(row.mac.0.to_vec()));
+    message.attributes.extend(row.vlan.map(NeighbourAttribute::Vlan));
+    message
+}
+
+/// As `bridge fdb replace MAC dev MEMBER master extern_learn dynamic [vlan VID]`.
+fn learnt(row: Row, member: IfIndex) -> NeighbourMessage {
+    let mut message = entry(member, row);
+    message.header.flags = NeighbourFlags::Controller | NeighbourFlags::ExtLearned;
+    message.header.state = NeighbourState::Reachable;
+    message
+}
+
+/// As `bridge fdb replace MAC dev BRIDGE self local [vlan VID]`.
+fn local(row: Row) -> NeighbourMessage {
+    let mut message = entry(row.bridge, row);
+    message.header.flags = NeighbourFlags::Own;
+    message.header.state = NeighbourState::Permanent;
+    message
+}
+
+/// What an entry of a bridge is; see `fdb_to_nud` and `fdb_fill_info` in net/bridge/br_fdb.c.
+fn judge(entry: &NeighbourMessage) -> Found {
+    let at = IfIndex(entry.header.ifindex);
+    match entry.header.state {
+        NeighbourState::Permanent => Found::Local(at),
+        NeighbourState::Noarp => Found::Static,
+        _ if entry.header.flags.contains(NeighbourFlags::ExtLearned) => Found::External(at),
+        _ => Found::Free,
+    }
+}
+
+fn row_of(entry: &NeighbourMessage) -> Option<Row> {
+    let (mut bridge, mut vlan, mut mac) = (None, None, None);
+    for attribute in &entry.attributes {
+        match attribute {
+            NeighbourAttribute::Controller(index) => bridge = Some(IfIndex(*index)),
+            NeighbourAttribute::Vlan(vid) => vlan = Some(*vid),
+            NeighbourAttribute::LinkLayerAddress(octets) => {
+                mac = octets.as_slice().try_into().ok().map(Mac);
+            }
+            _ => {}
+        }
+    }
+    Some(Row { bridge: bridge?, vlan, mac: mac? })
+}

@@ -1,0 +1,132 @@
+//! What must a later daemon know that neither the kernel nor the chip can tell? A file beside the intent log.
+//!
+//! ```text
+//!   {"local":[{"bridge":7,"name":"br0","vlan":10,"mac":"00:00:5e:00:01:05"}],    entries that Firsthop made in bridges
+//!    "former":[{"ifindex":3,"name":"swp1","mac":"02:00:00:00:00:01"}]}           MACs that devices had before
+//! ```
+//!
+//! A name stands beside each index, so that a device that got a former one's index is not taken for it. As the intent log, the
+//! file lies in memory and never keeps the daemon from working.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use firsthop_model::{IfIndex, Mac};
+use serde::{Deserialize, Serialize};
+
+use crate::intent_log;
+
+/// A local entry that may be in a bridge because of Firsthop.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Local {
+    pub(super) bridge: IfIndex,
+    pub(super) name: String,
+    pub(super) vlan: Option<u16>,
+    pub(super) mac: Mac,
+}
+
+/// A MAC that was a device's own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Former {
+    pub(super) ifindex: IfIndex,
+    pub(super) name: String,
+    pub(super) mac: Mac,
+}
+
+/// The content of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Facts {
+    pub(super) local: BTreeSet<Local>,
+    pub(super) former: BTreeSet<Former>,
+}
+
+/// The file of one chip.
+#[derive(Debug)]
+pub(super) struct Record {
+    path: PathBuf,
+    written: Facts,
+}
+
+impl Record {
+    /// Opens the record of a chip in `directory`. One that can't be read starts empty.
+    pub(super) fn open(directory: &Path, chip_id: &str) -> Self {
+        let path = directory.join(intent_log::file_name(chip_id)).with_extension("record");
+        let written = match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).unwrap_or_else(|error| {
+                tracing::info!(path = %path.display(), %error, "Record ignored");
+                Facts::default()
+            }),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(path = %path.display(), %error, "Record can't be read");
+                }
+                Facts::default()
+            }
+        };
+        Self { path, written }
+    }
+
+    /// What was written last, by this daemon or an earlier one.
+    pub(super) const fn facts(&self) -> &Facts {
+        &self.written
+    }
+
+    /// Writes what differs.
+    pub(super) fn write(&mut self, facts: Facts) {
+        if facts == self.written {
+            return;
+        }
+        let text = serde_json::to_vec(&facts).expect("facts are plain data");
+        if let Err(error) = replace(&self.path, &text) {
+            tracing::warn!(path = %self.path.display(), %error, "Record can't be written");
+        }
+        self.written = facts;
+    }
+}
+
+/// A complete file appears under the name, or the old one stays.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("record.new");
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let mac = Mac([0, 0, 0x5e, 0, 1, 5]);
+        let local = Local { bridge: IfIndex(7), name: "br0".into(), vlan: Some(10), mac };
+        let former = Former { ifindex: IfIndex(3), name: "swp1".into(), mac };
+        Facts { local: [local].into(), former: [former].into() }
+    }
+
+    // Broken if a daemon did not know what the one before it had made, or took another chip's for it.
+    #[test]
+    fn the_next_daemon_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = Record::open(dir.path(), "0");
+        assert_eq!(record.facts(), &Facts::default());
+        record.write(facts());
+        assert_eq!(Record::open(dir.path(), "0").facts(), &facts());
+        assert_eq!(Record::open(dir.path(), "1").facts(), &Facts::default());
+    }
+
+    // Broken if a damaged file kept the daemon from starting, or its rest were believed.
+    #[test]
+    fn a_damaged_file_counts_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = Record::open(dir.path(), "0");
+        record.write(facts());
+        let path = dir.path().join("0.record");
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() / 2]).unwrap();
+        assert_eq!(Record::open(dir.path(), "0").facts(), &Facts::default());
+        fs::write(&path, "{\"nonsense\":1}").unwrap();
+        assert_eq!(Record::open(dir.path(), "0").facts(), &Facts::default());
+    }
+}

@@ -1,0 +1,47 @@
+//! The operator changed the configuration and says so by SIGHUP: what takes effect at once, and what needs a restart?
+//!
+//! ```text
+//!   files ─▶ not valid: the error is logged, the old configuration stays
+//!         └▶ valid: policies, excluded devices, policer ─▶ Reconciler; keys of [device] are compared and told
+//! ```
+
+use std::path::PathBuf;
+
+use super::Daemon;
+use crate::chain;
+use crate::config::Config;
+
+/// Where the configuration came from, and what it said.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// The file that `-c` names; None: the default ones.
+    pub(super) named: Option<PathBuf>,
+    /// As it was when the daemon started, but for what took effect since.
+    pub(super) config: Config,
+}
+
+impl Daemon {
+    /// Reads the configuration again.
+    pub(super) fn reload(&mut self) {
+        let fresh = match Config::load(self.source.named.as_deref()) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::error!("{}; the configuration stays as it was", chain(&error));
+                return;
+            }
+        };
+        let Config { policy, hwsim, manage } = fresh;
+        for (key, same) in [
+            ("device.hwsim", hwsim == self.source.config.hwsim),
+            ("device.manage", manage == self.source.config.manage),
+        ] {
+            if !same {
+                tracing::warn!("{key} has changed, which needs a restart of firsthopd");
+            }
+        }
+        let changed = policy != self.source.config.policy;
+        tracing::info!(changed, "Configuration read again");
+        self.source.config.policy = policy.clone();
+        self.reconciler.set_policy(policy);
+    }
+}
