@@ -18,7 +18,7 @@ use std::time::Duration;
 use firsthop_model::{IfIndex, Mac};
 use futures_util::StreamExt as _;
 use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
     NetlinkPayload,
 };
 use rtnetlink::packet_route::neighbour::{
@@ -33,6 +33,11 @@ use super::row::{Done, Found, Job, Refusal, Row};
 
 /// How long the kernel may take for one request.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Numbers that the crates do not have (include/uapi/linux/netlink.h and neighbour.h).
+const NLM_F_BULK: u16 = 0x200;
+const NDA_NDM_STATE_MASK: u16 = 16;
+const NDA_NDM_FLAGS_MASK: u16 = 17;
 
 /// What the task is to do.
 #[derive(Debug)]
@@ -126,7 +131,7 @@ impl Kernel {
             }
             (Job::Forget(member), Found::External(at)) => {
                 if member == at {
-                    self.remove(learnt(row, member)).await?;
+                    self.forget(row, member).await?;
                 }
             }
             (Job::Hold, Found::Free) => self.put(local(row)).await?,
@@ -144,6 +149,18 @@ impl Kernel {
             }
         }
         Ok(found)
+    }
+
+    /// An entry in a VLAN that the member has left can't be named any more (`br_fdb_delete`), but it stays: then all of them go
+    /// together, which Linux has since 6.0.
+    async fn forget(&mut self, row: Row, member: IfIndex) -> Result<(), Refusal> {
+        match (self.remove(learnt(row, member)).await, row.vlan) {
+            (Err(Refusal::Invalid), Some(vlan)) => {
+                let message = RouteNetlinkMessage::DelNeighbour(all_learnt(member, vlan));
+                self.ask(message, NLM_F_ACK | NLM_F_BULK, drop).await
+            }
+            (removed, _) => removed,
+        }
     }
 
     /// What is in a row.
@@ -274,6 +291,22 @@ fn learnt(row: Row, member: IfIndex) -> NeighbourMessage {
     let mut message = entry(member, row);
     message.header.flags = NeighbourFlags::Controller | NeighbourFlags::ExtLearned;
     message.header.state = NeighbourState::Reachable;
+    message
+}
+
+/// As `bridge fdb flush dev MEMBER master vlan VID extern_learn nopermanent nostatic`.
+fn all_learnt(member: IfIndex, vlan: u16) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = member.0;
+    message.header.flags = NeighbourFlags::Controller | NeighbourFlags::ExtLearned;
+    let states = u16::from(NeighbourState::Permanent) | u16::from(NeighbourState::Noarp);
+    let flags = NeighbourFlags::ExtLearned.bits();
+    message.attributes = vec![
+        NeighbourAttribute::Vlan(vlan),
+        NeighbourAttribute::Other(DefaultNla::new(NDA_NDM_STATE_MASK, states.to_ne_bytes().into())),
+        NeighbourAttribute::Other(DefaultNla::new(NDA_NDM_FLAGS_MASK, vec![flags])),
+    ];
     message
 }
 
