@@ -22,7 +22,7 @@ pub use doctor::{Check, CheckResult, Surroundings, check};
 pub use explain::{Condition, Explanation, explain, should_be_in_chip};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
-pub use trap::{Counters, Resource, Trap, TrapStats, resources, traps};
+pub use trap::{Counters, Resource, Sizes, Trap, TrapStats, resources, traps};
 
 use firsthop_model::IfIndex;
 use firsthop_model::reconcile::Reconciler;

@@ -233,13 +233,20 @@ impl Reconciler {
         let Some((object, change)) = self.tickets.remove(&ticket) else { return };
         let Some(run) = self.runs.get_mut(&object) else { return };
         let key = change.key();
+        let undo = run.goes_back();
         match run.answer(&change, result.as_ref().map(|&()| ())) {
             Outcome::Done => {
                 self.refusals.remove(&key);
                 self.applied.acknowledge(&change);
                 // An edited router interface may have left a MAC profile.
-                if matches!(change, Change::Remove(_) | Change::Edit { to: Entry::Rif(_), .. }) {
+                let frees =
+                    matches!(change, Change::Remove(_) | Change::Edit { to: Entry::Rif(_), .. });
+                // What an undo frees, was free before.
+                if frees && !undo {
                     self.wake_waiting();
+                }
+                if matches!(key, Key::LagCollector(_)) {
+                    self.wake_dependents(object);
                 }
                 // A port that left one LAG may join another.
                 if let Change::Remove(Entry::LagCollector { port, .. }) = change {

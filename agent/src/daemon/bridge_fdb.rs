@@ -16,6 +16,8 @@ mod mirror;
 mod queue;
 mod row;
 mod seat;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,14 +154,14 @@ impl BridgeFdb {
 
     /// Looks at changes that are sent to the chip: MACs that it is told to forget are not told about.
     pub(super) fn flush<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) {
-        for change in changes {
-            if let Change::Add(Entry::Learnt { fid, at })
-            | Change::Remove(Entry::Learnt { fid, at }) = change
-            {
-                let jobs = self.mirror.flush(*fid, *at);
-                self.put(jobs);
+        let flushed = changes.into_iter().filter_map(|change| match change {
+            Change::Add(Entry::Learnt { fid, at }) | Change::Remove(Entry::Learnt { fid, at }) => {
+                Some((*fid, *at))
             }
-        }
+            _ => None,
+        });
+        let jobs = self.mirror.flush(&flushed.collect());
+        self.put(jobs);
     }
 
     /// Takes the answers, now that every event from before them was folded in.
@@ -207,7 +209,8 @@ impl BridgeFdb {
             is_programmed || !ready && self.locals.has(row)
         };
         let wanted = seat::router_macs(reconciler, programmed);
-        let jobs = self.locals.want(&wanted, |row| seat::is_own_mac(topology, row));
+        let own = |row: Row| seat::own_macs(topology, row.bridge).contains(&row.mac);
+        let jobs = self.locals.want(&wanted, own);
         let name = |bridge| Some((bridge, topology.link(bridge)?.ifname.clone()));
         self.names = self.locals.bridges().into_iter().filter_map(name).collect();
         self.put(jobs);

@@ -155,9 +155,12 @@ impl Daemon {
             Request::ListTrap { .. } => self.traps(&TrapCounters::new()),
             Request::ListResource => {
                 let chip = self.capabilities.as_ref();
-                let fdb = chip.and_then(|chip| chip.fdb).map(u64::from);
-                let fids = chip.and_then(|chip| chip.fids).map(u64::from);
-                let resources = views::resources(reconciler, fdb, fids);
+                let sizes = views::Sizes {
+                    fdb: chip.and_then(|chip| chip.fdb).map(u64::from),
+                    fids: chip.and_then(|chip| chip.fids).map(u64::from),
+                    lags: chip.and_then(|chip| chip.lags).map(u64::from),
+                };
+                let resources = views::resources(reconciler, sizes);
                 self.of_chip("resources", &resources)
             }
             Request::Status => Reply::of(&json!({ "status": self.status() })),

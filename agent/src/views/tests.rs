@@ -202,7 +202,7 @@ fn ports_and_traps() {
 fn resource_rows() {
     let bench = switch();
     assert_eq!(
-        all(&resources(&bench.reconciler, Some(100), None)),
+        all(&resources(&bench.reconciler, Sizes { fdb: Some(100), ..Sizes::default() })),
         json!([
             {"name": "fdb", "size": 100, "occ": 3},
             {"name": "rif_mac_profiles", "size": 4, "occ": 1},

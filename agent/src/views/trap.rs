@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firsthop_model::chip::{Entry, Fid, Key, TrapAction, TrapId};
+use firsthop_model::chip::{Entry, Key, TrapAction, TrapId};
 use firsthop_model::intent::{CONTROL_TRAPS, group_named};
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,19 @@ const fn word(action: TrapAction) -> &'static str {
     }
 }
 
-/// The chip's tables, as far as Firsthop fills them. `fdb` and `fids` are the chip's sizes where it says them.
-pub fn resources(reconciler: &Reconciler, fdb: Option<u64>, fids: Option<u64>) -> Vec<Resource> {
+/// The sizes of tables that a chip need not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sizes {
+    /// Records of the forwarding database
+    pub fdb: Option<u64>,
+    /// Bridging domains and router sub-ports
+    pub fids: Option<u64>,
+    /// Link aggregation groups
+    pub lags: Option<u64>,
+}
+
+/// The chip's tables, as far as Firsthop fills them.
+pub fn resources(reconciler: &Reconciler, sizes: Sizes) -> Vec<Resource> {
     let limits = reconciler.limits();
     let applied = reconciler.applied();
     let (_, virtual_routers, profiles) = reconciler.allocation().occupancy();
@@ -106,12 +117,14 @@ pub fn resources(reconciler: &Reconciler, fdb: Option<u64>, fids: Option<u64>) -
             u64::try_from(virtual_routers).ok(),
         ),
     ];
-    if let Some(size) = fdb {
+    if let Some(size) = sizes.fdb {
         found.push(resource("fdb", size, rows(|key| matches!(key, Key::RouterMac(..)))));
     }
-    if let Some(size) = fids {
-        let router = |key: &Key| matches!(key, Key::Fid(Fid(fid)) if *fid >= Fid::ROUTER_BASE);
-        found.push(resource("fids", size, rows(router)));
+    if let Some(size) = sizes.fids {
+        found.push(resource("fids", size, rows(|key| matches!(key, Key::Fid(_)))));
+    }
+    if let Some(size) = sizes.lags {
+        found.push(resource("lags", size, rows(|key| matches!(key, Key::Lag(_)))));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found

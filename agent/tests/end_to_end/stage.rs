@@ -62,6 +62,7 @@ pub(crate) fn simulate() {
     let socket = std::env::var_os(SOCKET).expect("the stage says where to listen");
     let layout = Layout {
         ports: 2,
+        cpu: hwsim::port::cpu::CpuKind::Tap,
         port_prefix: "swp".into(),
         wire_prefix: "h".into(),
         wires: Vec::new(),

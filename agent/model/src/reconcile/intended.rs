@@ -183,16 +183,13 @@ impl Reconciler {
         let Some(members) = self.lags.get(&ifindex) else { return (Vec::new(), Obstacle::None) };
         match lag_entries(ifindex, members, &self.limits, &mut self.allocation) {
             Ok(mut entries) => {
-                // a port leaves one LAG before it joins another
-                let own = self.allocation.lag(ifindex);
+                // a port leaves one LAG before it joins another, and takes part once it has joined
                 entries.retain(|entry| match entry {
-                    Entry::LagCollector { port, .. }
-                    | Entry::LagCollecting { port, .. }
-                    | Entry::LagPort { port, .. } => {
-                        match self.applied.get(&Key::LagCollector(*port)) {
-                            Some(Entry::LagCollector { lag, .. }) => Some(*lag) == own,
-                            _ => true,
-                        }
+                    Entry::LagCollector { port, .. } => {
+                        self.lag_of_port(*port).is_none_or(|lag| lag == ifindex)
+                    }
+                    Entry::LagCollecting { port, .. } | Entry::LagPort { port, .. } => {
+                        self.lag_of_port(*port) == Some(ifindex)
                     }
                     _ => true,
                 });
@@ -206,8 +203,13 @@ impl Reconciler {
         let object = Object::Interface(ifindex);
         let wanted = self.units.get(&ifindex).and_then(|unit| unit.router_interface.clone());
         let Some(interface) = wanted else { return (Vec::new(), Obstacle::None) };
-        let Place::Subport(lane) = &interface.place else { return (Vec::new(), Obstacle::None) };
-        let at = match self.port_or_lag(lane) {
+        let Place::Subport(mut lane) = interface.place.clone() else {
+            return (Vec::new(), Obstacle::None);
+        };
+        if let Some(lag) = lane.lag {
+            lane.ports.retain(|port, _| self.lag_of_port(*port) == Some(lag));
+        }
+        let at = match self.port_or_lag(&lane) {
             Ok(at) => at,
             Err(reason) => {
                 self.allocation.release_interface(object);
@@ -217,7 +219,7 @@ impl Reconciler {
         let kind = |rif| RifKind::Subport { at, fid: Fid::of_subport(rif) };
         let (router, obstacle) = self.want_router(object, &interface, kind);
         let Some((rif, mut entries)) = router else { return (Vec::new(), obstacle) };
-        entries.extend(subport_entries(lane, rif));
+        entries.extend(subport_entries(&lane, rif));
         (entries, obstacle)
     }
 

@@ -65,6 +65,11 @@ impl Run {
         self.outstanding == 0 && self.stages.is_empty()
     }
 
+    /// It is being taken back.
+    pub(super) const fn goes_back(&self) -> bool {
+        self.back
+    }
+
     /// Why it was taken back, if it was.
     pub(super) fn into_failure(self) -> Option<(Change, Failure)> {
         self.failure
@@ -116,6 +121,7 @@ const fn stands_alone(key: &Key) -> bool {
     matches!(
         key,
         Key::RouterMac(..)
+            | Key::LagCollector(_)
             | Key::Route(..)
             | Key::MulticastDefault(..)
             | Key::Trap(_)

@@ -294,7 +294,10 @@ impl Reconciler {
             Key::RouterMac(_, mac) => Some(*mac) == own,
             _ => true,
         };
-        let is_owner = |key: &Key| self.book.owners(key).any(|o| o == self.seat(ifindex));
+        let unit = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
+        let lag = unit.and_then(RouterInterface::lag).map(Object::Lag);
+        let seat = self.seat(ifindex);
+        let is_owner = |key: &Key| self.book.owners(key).any(|o| o == seat || Some(o) == lag);
         self.refusals.iter().find(|(key, _)| mine(key) && is_owner(key)).map(|(_, trouble)| trouble)
     }
 

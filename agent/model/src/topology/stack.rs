@@ -69,6 +69,11 @@ impl Topology {
     pub(super) fn touch_above(&self, ifindex: IfIndex, touched: &mut BTreeSet<IfIndex>) {
         let mut above = BTreeSet::new();
         self.climb(ifindex, &mut above);
+        // what stands on the members of a bridge, bond or team is judged by it
+        let master = self.links.get(&ifindex).filter(|l| !matches!(l.kind, LinkKind::Vrf { .. }));
+        for member in master.and_then(|_| self.members.get(&ifindex)).into_iter().flatten() {
+            self.climb(*member, &mut above);
+        }
         for seen in &above {
             let Some(link) = self.links.get(seen) else { continue };
             touched.extend(link.lower());

@@ -40,6 +40,9 @@ fn rif_line(row: &Rif) -> String {
     let mut line = format!("{}: rif {}", row.ifname, or_dash(row.rif));
     if row.rif.is_some() {
         line.push_str(&format!(" mac {} vrf {}", or_dash(row.mac), row.vrf));
+        if let Some(vid) = row.vid {
+            line.push_str(&format!(" vlan {vid}"));
+        }
         line.push_str(&format!(" mtu {}", or_dash(row.mtu)));
     }
     line.push_str(&format!(" {}", row.state));

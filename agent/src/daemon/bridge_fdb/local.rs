@@ -173,7 +173,9 @@ impl Locals {
         next: impl Fn(&Row, Hold) -> Option<(Hold, Job)>,
     ) -> Vec<(Row, Job)> {
         let mut jobs = Vec::new();
-        for (row, hold) in self.rows.iter_mut().filter(|(row, _)| row.bridge == bridge) {
+        let first = Row { bridge, vlan: None, mac: Mac::default() };
+        let rows = self.rows.range_mut(first..).take_while(|(row, _)| row.bridge == bridge);
+        for (row, hold) in rows {
             if let Some((state, job)) = next(row, *hold) {
                 *hold = state;
                 jobs.push((*row, job));

@@ -10,7 +10,7 @@
 //! What was known may be wrong after nobody listened for a while: a host may have moved. Then all is forgotten, and what the
 //! kernel has beyond what the chip has told since is deleted (a sweep); the kernel floods until the chip tells again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_asic::{Notice, Noticed};
 use firsthop_model::IfIndex;
@@ -63,12 +63,17 @@ impl Mirror {
         }
     }
 
-    /// The chip was told to forget all MACs of a domain behind a port or LAG; it does not say which.
-    pub(super) fn flush(&mut self, fid: Fid, at: PortOrLag) -> Vec<(Row, Job)> {
-        let flushed = |known: &Known| (known.fid, known.at) == (fid, at);
-        let gone = self.known.iter().filter(|(_, known)| flushed(known));
-        let jobs = gone.map(|(row, known)| (*row, Job::Forget(known.member))).collect();
-        self.known.retain(|_, known| !flushed(known));
+    /// The chip was told to forget all MACs of these domains behind these ports or LAGs; it does not say which.
+    pub(super) fn flush(&mut self, flushed: &BTreeSet<(Fid, PortOrLag)>) -> Vec<(Row, Job)> {
+        if flushed.is_empty() {
+            return Vec::new();
+        }
+        let mut jobs = Vec::new();
+        self.known.retain(|row, known| {
+            let stays = !flushed.contains(&(known.fid, known.at));
+            jobs.extend((!stays).then_some((*row, Job::Forget(known.member))));
+            stays
+        });
         jobs
     }
 
@@ -140,11 +145,12 @@ mod tests {
     fn a_flush_takes_one_domain_of_one_port() {
         let mut mirror = Mirror::default();
         mirror.notice(&notice(Noticed::Learnt, 1), seat(31));
-        assert_eq!(mirror.flush(Fid(11), PortOrLag::Port(LocalPort(1))), []);
-        assert_eq!(mirror.flush(FID, PortOrLag::Lag(LagId(1))), []);
-        let at = PortOrLag::Port(LocalPort(1));
-        assert_eq!(mirror.flush(FID, at), [(ROW, Job::Forget(IfIndex(31)))]);
-        assert_eq!(mirror.flush(FID, at), []);
+        let port = PortOrLag::Port(LocalPort(1));
+        let others = BTreeSet::from([(Fid(11), port), (FID, PortOrLag::Lag(LagId(1)))]);
+        assert_eq!(mirror.flush(&others), []);
+        let flushed = BTreeSet::from([(FID, port)]);
+        assert_eq!(mirror.flush(&flushed), [(ROW, Job::Forget(IfIndex(31)))]);
+        assert_eq!(mirror.flush(&flushed), []);
     }
 
     // Broken if a sweep deleted the kernel's copies of right entries.

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use firsthop_model::IfIndex;
 use firsthop_model::chip::{Fid, FidFamily, Key, PortOrLag, Vid};
 use firsthop_model::intent::Place;
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::{Link, LinkKind, Topology};
+use firsthop_model::{IfIndex, Mac};
 
 use super::mirror::Seat;
 use super::row::Row;
@@ -83,12 +83,13 @@ pub(super) fn router_macs(
         if !vlan.is_none_or(has_vlan) {
             continue;
         }
+        let own = own_macs(topology, domain.bridge);
         for (mac, owners) in &interface.router_macs {
             let row = Row { bridge: domain.bridge, vlan, mac: *mac };
             let of_macvlan = owners.iter().any(|owner| *owner != interface.ifindex);
             let acknowledged = fid
                 .is_some_and(|fid| reconciler.applied().get(&Key::RouterMac(fid, *mac)).is_some());
-            if of_macvlan && !is_own_mac(topology, row) && programmed(row, acknowledged) {
+            if of_macvlan && !own.contains(mac) && programmed(row, acknowledged) {
                 rows.insert(row);
             }
         }
@@ -96,10 +97,10 @@ pub(super) fn router_macs(
     rows
 }
 
-/// The MAC is the bridge's or a member's: the kernel itself has it as a local one.
-pub(super) fn is_own_mac(topology: &Topology, row: Row) -> bool {
-    let own = |link: &Link| link.mac == Some(row.mac);
-    topology.link(row.bridge).is_some_and(own) || topology.members(row.bridge).any(own)
+/// The MACs of a bridge and its members: the kernel itself has them as local ones.
+pub(super) fn own_macs(topology: &Topology, bridge: IfIndex) -> BTreeSet<Mac> {
+    let members = topology.members(bridge).filter_map(|member| member.mac);
+    members.chain(topology.link(bridge).and_then(|link| link.mac)).collect()
 }
 
 pub(super) const fn is_bridge(link: &Link) -> bool {

@@ -240,3 +240,49 @@ fn vlan_filtering_changes() {
         LinkKind::Bridge { .. }
     ));
 }
+
+// Broken if a LAG with more ports than the chip has places had none, never came to rest, or its last port got no place that
+// became free.
+#[test]
+fn a_lag_with_too_many_ports() {
+    let mut reconciler = reconciler();
+    fold(&mut reconciler, [link_event(bond(BOND)), addr(BOND, "192.0.2.1/24")]);
+    fold(&mut reconciler, [1, 2, 3].map(|n| link_event(bonded(port(n), BOND))));
+    let third = |change: &Change| match change {
+        Change::Add(Entry::LagCollector { port: LocalPort(3), .. }) => Some(FailureClass::Capacity),
+        _ => None,
+    };
+    drive(&mut reconciler, ZERO, third);
+    let standing = reconciler.rif_standing(IfIndex(BOND)).unwrap();
+    assert_eq!(standing.reason, Some(Reason::LagTableFull));
+    let lag = reconciler.allocation().lag(IfIndex(BOND)).unwrap();
+    let distributes = |reconciler: &Reconciler, n| {
+        let entry = Entry::LagPort { lag, port: LocalPort(n) };
+        let way = Key::PortVidFid(LocalPort(n), Vid::UNTAGGED);
+        (reconciler.applied().holds(&entry), reconciler.applied().get(&way).is_some())
+    };
+    assert_eq!([1, 2, 3].map(|n| distributes(&reconciler, n).0), [true, true, false]);
+    assert_eq!([1, 2, 3].map(|n| distributes(&reconciler, n).1), [true, true, false]);
+    fold(&mut reconciler, [link_event(port(1))]);
+    settle(&mut reconciler);
+    assert_eq!([1, 2, 3].map(|n| distributes(&reconciler, n).0), [false, true, true]);
+    assert_eq!(reconciler.rif_standing(IfIndex(BOND)).unwrap().state, State::Offload);
+}
+
+// Broken if rows that went from one object to another stayed as differences of the first.
+#[test]
+fn a_port_goes_from_a_bond_to_a_bridge() {
+    let mut reconciler = reconciler();
+    fold(&mut reconciler, [link_event(bond(BOND)), addr(BOND, "192.0.2.1/24")]);
+    fold(&mut reconciler, [1, 2].map(|n| link_event(bonded(port(n), BOND))));
+    fold(&mut reconciler, [link_event(bridge(BR, false)), addr(BR, "198.51.100.1/24")]);
+    settle(&mut reconciler);
+    fold(&mut reconciler, [link_event(bridged(port(1), BR))]);
+    settle(&mut reconciler);
+    assert_eq!(reconciler.differences(), []);
+    assert!(kind(&reconciler, BR).is_some() && kind(&reconciler, BOND).is_some());
+    fold(&mut reconciler, [link_event(port(1)), Event::LinkGone(IfIndex(BR)), link_event(port(2))]);
+    settle(&mut reconciler);
+    assert_eq!(reconciler.differences(), []);
+    assert_empty(&reconciler);
+}

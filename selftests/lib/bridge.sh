@@ -1,0 +1,136 @@
+# Sourced after lib.sh by the scripts about bonds, VLANs, bridges and VRFs: which only few kernels have all of.
+#
+#   w1 h1 ─┐
+#   w2 h2 ─┤ swp1 … swp6 of r1, and what a test makes of them      wN: a network namespace with the host behind port N
+#   …      │
+#
+# One Python process (wire.py) answers for the chip, for JSON and about frames; without it these scripts would take minutes.
+
+V5=00:00:5e:00:01:05 V6=00:00:5e:00:01:06 V7=00:00:5e:00:01:07
+OTHER=02:00:00:00:00:99 # a source MAC of no netdev
+SOCKET=$(chip_socket r1)
+
+# ------------------------------------------------------------------------------------------------------ asking, quickly
+
+mkfifo "$RUN/ask" "$RUN/answer"
+"$PY" -ISB "$LIB/wire.py" "$RUN/ask" "$RUN/answer" 2>"$RUN/wire.log" &
+PID[wire]=$!
+exec 8>"$RUN/ask" 9<"$RUN/answer"
+
+# ask VERB FIELD...: the answer on stdout, if there is one.
+ask() {
+	local answer status
+	{ printf '%s\x1f' "$@" && printf '\0'; } >&8
+	IFS= read -rd '' -t 60 answer <&9 || { echo "wire.py does not answer"; return 2; }
+	status=${answer%% *} answer=${answer#* }
+	[ -z "$answer" ] || printf '%s\n' "$answer"
+	return "$status"
+}
+# The same as in lib.sh, but through that process.
+json() { ask value "$1" "$(cat)"; }
+holds() { ask doc "$1" "$(cat)"; }
+chip() { ask chip "$(chip_socket "$1")" "$2"; }
+chip_holds() { ask test "$(chip_socket "$1")" "$2"; }
+chip_soon() { ask wait "$(chip_socket "$1")" "$2" "${3:-2000}"; }
+fh_holds() {
+	local ns=$1 expression=$2
+	shift 2
+	ask doc "$expression" "$(fh "$ns" -j "$@")"
+}
+# send FROM KIND KEY=VALUE...: see wire.py; with the traps of r1's chip.
+send() { ask send "$@" "socket=$SOCKET"; }
+
+# ----------------------------------------------------------------------------------------------------------- what is made
+
+# needs KIND...: each a kind of netdev that the kernel must have; ends the script otherwise.
+needs() {
+	local kind
+	for kind; do
+		case $kind in
+		vlan) ip link add link lo name probe type vlan id 2 ;;
+		vlan_filtering) ip link add probe type bridge vlan_filtering 1 ;;
+		vrf) ip link add probe type vrf table 99 ;;
+		*) ip link add probe type "$kind" ;;
+		esac 2>/dev/null || unable "the kernel has no $kind (selftests/uml has one)"
+		ip link del probe
+	done
+}
+
+# quiet NS: no IPv6, so that nothing comes up with an address, and nobody speaks unasked.
+quiet() { on "$1" sh -c 'for where in all default; do echo 1 >/proc/sys/net/ipv6/conf/$where/disable_ipv6; done'; }
+
+# world PORTS [OPTION...]: r1 with a switch, quiet, ports up, a host's namespace wN behind each, and the daemon.
+world() {
+	local ports=$1 port
+	shift
+	namespace r1
+	quiet r1
+	PORTS=$ports switch r1 "$@"
+	for ((port = 1; port <= ports; port++)); do
+		namespace w$port
+		quiet w$port
+		host w$port r1 $port
+		ip -n r1 link set swp$port up
+	done
+	for ((port = 1; port <= ports; port++)); do
+		eventually 5000 carrier r1 swp$port || give_up "swp$port has no carrier"
+	done
+}
+
+# iface NS DEV [VID]: the netdev of that VLAN, made if it is not there.
+synced() { fh r1 wait synced timeout 5; }
+r1() { ip -n r1 "$@"; }
+bridge_r1() { on r1 bridge "$@"; }
+
+# bonded NS NAME MODE MEMBER...: a bond of them, up.
+bonded() {
+	local ns=$1 name=$2 mode=$3 member
+	shift 3
+	if [ "$mode" = 802.3ad ]; then
+		ip -n "$ns" link add "$name" type bond mode 802.3ad lacp_rate fast miimon 50 || return
+	else
+		ip -n "$ns" link add "$name" type bond mode "$mode" miimon 50 || return
+	fi
+	for member; do
+		ip -n "$ns" link set "$member" down
+		ip -n "$ns" link set "$member" master "$name" || return
+		ip -n "$ns" link set "$member" up
+	done
+	ip -n "$ns" link set "$name" up
+}
+# vlan NS LOWER VID [ADDRESS]: LOWER.VID, up.
+vlan() {
+	ip -n "$1" link add link "$2" name "$2.$3" type vlan id "$3" && ip -n "$1" link set "$2.$3" up &&
+		if [ $# -ge 4 ]; then ip -n "$1" addr add "$4" dev "$2.$3"; fi
+}
+# bridged NAME OPTIONS MEMBER...: a bridge in r1, up.
+bridged() {
+	local name=$1 options=$2 member
+	shift 2
+	# shellcheck disable=SC2086 # several options
+	r1 link add "$name" type bridge mcast_snooping 0 $options || return
+	for member; do r1 link set "$member" master "$name" || return; done
+	r1 link set "$name" up
+}
+
+# empty: nothing is left of what a test made: no interface, router MAC, group, bridging domain or mapping in the chip.
+empty() {
+	synced && chip_soon r1 "not [x for x in d.rifs if x.enabled is not False] and not macs() and not d.lags and not d.fids
+		and not d.mappings" && [ "$(fh r1 diff)" = "No differences" ]
+}
+
+# wipe: takes away all that a test made in r1 and behind its ports.
+wipe() {
+	local ns dev
+	for ns in r1 ${HOSTS:-}; do
+		for dev in $(ip -n "$ns" -br link show | sed 's/[@ ].*//'); do
+			case $dev in
+			lo | swp[0-9] | h[0-9]) ip -n "$ns" link show dev "$dev" >/dev/null 2>&1 && ip -n "$ns" addr flush dev "$dev" ;;
+			*) ip -n "$ns" link del "$dev" 2>/dev/null ;;
+			esac
+		done
+	done
+	for dev in 1 2 3 4 5 6; do
+		r1 link set swp$dev nomaster up 2>/dev/null
+	done
+}
