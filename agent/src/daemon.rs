@@ -182,7 +182,7 @@ impl Daemon {
                 Occasion::Told(report) => self.take_reports(report)?,
                 Occasion::Asked(incoming) => self.desk.take(incoming),
                 Occasion::Listed(listed) => {
-                    if let Some(event) = self.filters.take_answer(listed) {
+                    for event in self.filters.take_answer(listed) {
                         self.fold(event);
                     }
                 }

@@ -45,42 +45,48 @@ send() { ask send "$@" "socket=$SOCKET"; }
 # needs KIND...: each a kind of netdev that the kernel must have; ends the script otherwise.
 needs() {
 	local kind
+	ip link add probe0 type bridge || unable "the kernel has no bridge"
 	for kind; do
 		case $kind in
-		vlan) ip link add link lo name probe type vlan id 2 ;;
+		vlan) ip link add link probe0 name probe type vlan id 2 ;;
 		vlan_filtering) ip link add probe type bridge vlan_filtering 1 ;;
 		vrf) ip link add probe type vrf table 99 ;;
 		*) ip link add probe type "$kind" ;;
 		esac 2>/dev/null || unable "the kernel has no $kind (selftests/uml has one)"
 		ip link del probe
 	done
+	ip link del probe0
 }
 
 # quiet NS: no IPv6, so that nothing comes up with an address, and nobody speaks unasked.
 quiet() { on "$1" sh -c 'for where in all default; do echo 1 >/proc/sys/net/ipv6/conf/$where/disable_ipv6; done'; }
 
-# world PORTS [OPTION...]: r1 with a switch, quiet, ports up, a host's namespace wN behind each, and the daemon.
-world() {
-	local ports=$1 port
-	shift
-	namespace r1
-	quiet r1
-	PORTS=$ports switch r1 "$@"
-	for ((port = 1; port <= ports; port++)); do
-		namespace w$port
-		quiet w$port
-		host w$port r1 $port
-		ip -n r1 link set swp$port up
-	done
-	for ((port = 1; port <= ports; port++)); do
-		eventually 5000 carrier r1 swp$port || give_up "swp$port has no carrier"
-	done
-}
-
-# iface NS DEV [VID]: the netdev of that VLAN, made if it is not there.
 synced() { fh r1 wait synced timeout 5; }
 r1() { ip -n r1 "$@"; }
 bridge_r1() { on r1 bridge "$@"; }
+
+# world [OPTION...]: r1 with a switch of six ports, all up, and a host's namespace wN behind each; h3 is in w2 too, so that
+# w2 can bond two ports. Nobody has an address.
+HOSTS="w1 w2 w4 w5 w6"
+world() {
+	local port ns
+	namespace r1
+	quiet r1
+	PORTS=6 switch r1 "$@"
+	for port in 1 2 3 4 5 6; do
+		ns=w$port
+		[ $port != 3 ] || ns=w2
+		if [ ! -e /run/netns/$ns ]; then
+			namespace $ns
+			quiet $ns
+		fi
+		host $ns r1 $port
+		r1 link set swp$port up
+	done
+	all_up
+}
+all_up() { eventually 5000 ports_up || give_up "a port has no carrier"; }
+ports_up() { r1 -j link show | holds "sum(l.ifname.startswith('swp') and 'LOWER_UP' in l.flags for l in d) == 6"; }
 
 # bonded NS NAME MODE MEMBER...: a bond of them, up.
 bonded() {
@@ -119,18 +125,18 @@ empty() {
 		and not d.mappings" && [ "$(fh r1 diff)" = "No differences" ]
 }
 
-# wipe: takes away all that a test made in r1 and behind its ports.
+# wipe NS...: takes away all that a test made in r1 and these hosts.
 wipe() {
-	local ns dev
-	for ns in r1 ${HOSTS:-}; do
-		for dev in $(ip -n "$ns" -br link show | sed 's/[@ ].*//'); do
-			case $dev in
-			lo | swp[0-9] | h[0-9]) ip -n "$ns" link show dev "$dev" >/dev/null 2>&1 && ip -n "$ns" addr flush dev "$dev" ;;
-			*) ip -n "$ns" link del "$dev" 2>/dev/null ;;
-			esac
-		done
+	local ns
+	for ns in r1 "$@"; do
+		ip -n $ns -br link show | awk '
+			{ sub(/@.*/, "", $1) }
+			$1 ~ /^(swp|h)[0-9]$/ { plain[$1] = 1; next }
+			$1 != "lo" { print "link del " $1 }
+			END {
+				for (dev in plain) print "link set " dev " nomaster up\naddr flush dev " dev
+				print "neigh flush all"
+			}' | ip -n $ns -force -batch - >/dev/null 2>&1
 	done
-	for dev in 1 2 3 4 5 6; do
-		r1 link set swp$dev nomaster up 2>/dev/null
-	done
+	all_up
 }

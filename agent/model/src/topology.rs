@@ -59,6 +59,8 @@ pub enum Event {
     ReceivesNoMore(IfIndex, Mac),
     /// A dump of the device's unicast and multicast filters (RTM_GETNEIGH of AF_BRIDGE, NTF_SELF), unicast MACs only.
     MacList(IfIndex, BTreeSet<Mac>),
+    /// The last dump after a change of the device's own MAC: a former MAC that is not in the filters now, does not stay.
+    FiltersSettled(IfIndex),
 }
 
 /// A complete view of one network namespace, from dumps that all finished cleanly.
@@ -170,6 +172,9 @@ impl Topology {
             Event::ReceivesNoMore(ifindex, mac) => {
                 self.edit_macs(ifindex, |macs| macs.withdraw(mac), &mut touched);
             }
+            Event::FiltersSettled(ifindex) => {
+                self.edit_macs(ifindex, MacLists::settle, &mut touched);
+            }
             Event::MacList(ifindex, listed) => {
                 self.edit_macs(ifindex, |macs| macs.replace_listed(listed), &mut touched);
             }
@@ -239,7 +244,7 @@ impl Topology {
         }
         if let Some(mac) = former.and_then(|former| former.mac).filter(|mac| Some(*mac) != link.mac)
         {
-            self.macs.entry(ifindex).or_default().was(mac);
+            self.macs.entry(ifindex).or_default().was_until_now(mac);
         }
         self.touch_above(ifindex, touched);
         self.unstack(ifindex);

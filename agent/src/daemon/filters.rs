@@ -2,7 +2,7 @@
 //! former one there as a second receiving address, by SIOCADDMULTI, which the kernel never announces.
 //!
 //! ```text
-//!   a device's own MAC changed ─▶ asked at once, after 50 ms, after 1 s ─▶ Event::MacList
+//!   a device's own MAC changed ─▶ asked at once, after 50 ms, after 1 s ─▶ Event::MacList, at last Event::FiltersSettled
 //! ```
 //!
 //! Asked more than once because the call comes after the change. What is announced while an answer is under way is newer than
@@ -120,21 +120,24 @@ impl Filters {
         self.schedule.next().filter(|_| self.dumper.is_some())
     }
 
-    /// Takes an answer; an event if it is worth one.
-    pub(super) fn take_answer(&mut self, (dumper, ifindex, listed): Listed) -> Option<Event> {
+    /// Takes an answer; events if it is worth any.
+    pub(super) fn take_answer(&mut self, (dumper, ifindex, listed): Listed) -> Vec<Event> {
         self.dumper = Some(dumper);
         self.asked = None;
         if std::mem::take(&mut self.outdated) {
             self.schedule.again(ifindex, Instant::now());
-            return None;
+            return Vec::new();
         }
-        match listed {
+        let last = !self.schedule.due.contains_key(&ifindex);
+        let settled = last.then_some(Event::FiltersSettled(ifindex));
+        let listed = match listed {
             Ok(macs) => Some(Event::MacList(ifindex, macs)),
             Err(error) => {
                 tracing::debug!(%ifindex, "Filters can't be read: {}", chain(&error));
                 None
             }
-        }
+        };
+        listed.into_iter().chain(settled).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use firsthop_model::IfIndex;
 use firsthop_model::intent::{Reason, judge};
-use firsthop_model::topology::{Event, Snapshot};
+use firsthop_model::topology::{Event, LinkKind, Snapshot, Topology};
 
 use super::Daemon;
 use super::adoption::Phase;
@@ -37,13 +37,19 @@ impl Daemon {
         if !self.fdb.notice(&event) {
             return;
         }
-        let changed = match &event {
+        let topology = self.reconciler.topology();
+        let mut changed = BTreeSet::new();
+        match &event {
             Event::Link(link) => {
-                let former = self.reconciler.topology().link(link.ifindex);
-                former.filter(|former| former.mac != link.mac).map(|link| link.ifindex)
+                let former = topology.link(link.ifindex);
+                if former.is_some_and(|former| former.mac != link.mac) {
+                    changed.insert(link.ifindex);
+                    changed.extend(filtered_by(topology, link.ifindex));
+                }
             }
-            _ => None,
-        };
+            Event::LinkGone(ifindex) => changed.extend(filtered_by(topology, *ifindex)),
+            _ => {}
+        }
         self.reconciler.fold(event);
         self.changed_mac(changed);
     }
@@ -84,7 +90,7 @@ impl Daemon {
         self.memory = Memory { record, chip_id: chip_id.to_owned(), ..Memory::default() };
     }
 
-    /// The filters of these devices hold something new, if they may be router interfaces.
+    /// The filters of these devices may hold something new, if they may be router interfaces.
     fn changed_mac(&mut self, changed: impl IntoIterator<Item = IfIndex>) {
         let scene = self.reconciler.scene();
         for ifindex in changed {
@@ -128,5 +134,13 @@ impl Daemon {
         };
         let former: BTreeSet<Former> = topology.former_macs().filter_map(former).collect();
         record.write(Facts { local: self.fdb.recorded(), former });
+    }
+}
+
+/// The devices whose filters a VLAN device's MACs are in: all that it stands on. A macvlan's MAC is told by the macvlan.
+fn filtered_by(topology: &Topology, ifindex: IfIndex) -> BTreeSet<IfIndex> {
+    match topology.link(ifindex).map(|link| &link.kind) {
+        Some(LinkKind::Vlan { .. }) => topology.below(ifindex),
+        _ => BTreeSet::new(),
     }
 }

@@ -27,6 +27,7 @@ mod writes;
 use std::collections::BTreeSet;
 
 use firsthop_model::chip::Tables;
+use firsthop_model::topology::Event;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
@@ -133,7 +134,11 @@ fn tell(rig: &mut Rig, world: &mut World, action: &Action, lost: &mut bool) {
     match action {
         Action::Overrun => *lost = true,
         Action::Resync => rig.reconciler.replace(world.snapshot()),
-        _ if std::mem::take(lost) => rig.reconciler.replace(world.snapshot()),
+        _ if std::mem::take(lost) => {
+            rig.reconciler.replace(world.snapshot());
+            let own = |event: &Event| matches!(event, Event::FiltersSettled(_));
+            rig.feed(events.into_iter().filter(own).collect());
+        }
         _ => rig.feed(events),
     }
 }

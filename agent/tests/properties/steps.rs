@@ -95,6 +95,7 @@ fn shuffled(
         Event::Address(address) | Event::AddressGone(address) => address.ifindex,
         Event::Vlans(range) | Event::VlansGone(range) => range.ifindex,
         Event::LinkGone(ifindex)
+        | Event::FiltersSettled(ifindex)
         | Event::Receives(ifindex, _)
         | Event::ReceivesNoMore(ifindex, _)
         | Event::MacList(ifindex, _) => *ifindex,

@@ -43,6 +43,8 @@ pub(crate) struct World {
     /// Macvlans in another network namespace, by the device below.
     away: BTreeSet<(u32, [u8; 6])>,
     keep_addresses: bool,
+    /// Devices whose MAC changed in this action.
+    renumbered: BTreeSet<u32>,
 }
 
 /// What the kernel knows of a device that no message says.
@@ -72,6 +74,7 @@ impl World {
             notes: BTreeMap::new(),
             away: BTreeSet::new(),
             keep_addresses: false,
+            renumbered: BTreeSet::new(),
         };
         for port in 1..=PORTS {
             world.put(Dev::port(port), Kind::Plain);
@@ -246,6 +249,10 @@ impl World {
             events.push(Event::MacList(IfIndex(ifindex), announce::macs(&listed)));
             filters.listed = listed;
         }
+        // The agent's last look at the filters after a change of a MAC.
+        let renumbered = std::mem::take(&mut self.renumbered);
+        let still_here = renumbered.into_iter().filter(|i| self.kernel.devices.contains_key(i));
+        events.extend(still_here.map(|ifindex| Event::FiltersSettled(IfIndex(ifindex))));
     }
 
     fn change(&mut self, ifindex: u32, events: &mut Vec<Event>, change: impl FnOnce(&mut Device)) {

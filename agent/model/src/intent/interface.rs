@@ -7,11 +7,12 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::admission::{Below, admit, made_by_kernel};
 use super::{
-    Destinations, Place, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN, Unit, Verdict,
+    Destinations, Place, Protocol, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN, Unit,
+    Verdict,
 };
-use crate::IfIndex;
 use crate::topology::{Address, Link, LinkKind, Topology};
 use crate::types::Family;
+use crate::{IfIndex, Mac};
 
 /// Computes what one device comes to. Empty for a device that is gone, and for one that another unit speaks for.
 pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
@@ -123,7 +124,12 @@ fn counts(address: &Address, link: &Link) -> bool {
 fn describe(topology: &Topology, link: &Link, place: Place) -> Option<RouterInterface> {
     let mac = link.mac?;
     let own = BTreeSet::from([link.ifindex]);
-    let accepted = topology.receiving_macs(link.ifindex);
+    let mut accepted = topology.receiving_macs(link.ifindex);
+    // vrrpd takes a virtual MAC first, and keeps the former one by a second call: it is not withdrawn in between
+    let is_virtual = |mac: Mac| Scheme::of(mac).protocol != Protocol::Other;
+    if is_virtual(mac) {
+        accepted.extend(topology.recent_macs(link.ifindex).filter(|mac| !is_virtual(*mac)));
+    }
     let mut destinations = BTreeSet::new();
     extend(&mut destinations, topology, link);
     Some(RouterInterface {

@@ -279,3 +279,38 @@ fn macvlans_without_a_lower_here() {
     assert_eq!(reason(21), Some(Reason::ForeignNetns));
     assert_eq!(reason(22), Some(Reason::LowerNotAsic));
 }
+
+// Broken if vrrpd's former MAC were withdrawn before it could be kept as a receiving address, stayed without being kept, or a
+// virtual MAC that was given back went on attracting traffic.
+#[test]
+fn accept_set() {
+    let own = port(1);
+    let with = |mac: &str| Link { mac: Some(mac.parse().unwrap()), ..own.clone() };
+    let mut topology = topology([
+        link_event(own.clone()),
+        Event::Address(address(SWP1, "192.0.2.1/24")),
+        link_event(with(VMAC)),
+    ]);
+    let accepted = |topology: &Topology| -> Vec<String> {
+        let unit = unit_of(topology, IfIndex(SWP1));
+        unit.router_interface.unwrap().router_macs.keys().map(ToString::to_string).collect()
+    };
+    let former = own.mac.unwrap();
+    assert_eq!(accepted(&topology), [VMAC, &former.to_string()]);
+    topology.fold(Event::MacList(IfIndex(SWP1), [former].into()));
+    topology.fold(Event::FiltersSettled(IfIndex(SWP1)));
+    assert_eq!(accepted(&topology), [VMAC, &former.to_string()], "it is in the filters");
+    topology.fold(Event::MacList(IfIndex(SWP1), [].into()));
+    assert_eq!(accepted(&topology), [VMAC]);
+    topology.fold(link_event(own.clone()));
+    assert_eq!(accepted(&topology), [former.to_string()], "a backup at once");
+    // a backup's macvlan is in the filters as well, and so is one that moved away
+    topology.fold(link_event(macvlan(21, SWP1, VMAC)));
+    topology.fold(Event::MacList(IfIndex(SWP1), [VMAC.parse().unwrap()].into()));
+    assert_eq!(accepted(&topology), [former.to_string()]);
+    topology.fold(Event::LinkGone(IfIndex(21)));
+    assert_eq!(accepted(&topology), [former.to_string()]);
+    // what somebody asks for by name is accepted
+    topology.fold(Event::Receives(IfIndex(SWP1), "02:00:00:00:00:77".parse().unwrap()));
+    assert_eq!(accepted(&topology), [former.to_string(), "02:00:00:00:00:77".to_owned()]);
+}

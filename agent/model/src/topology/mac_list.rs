@@ -22,6 +22,8 @@ pub struct MacLists {
     announced: BTreeSet<Mac>,
     /// Its own at an earlier time.
     former: BTreeSet<Mac>,
+    /// Its own until a moment ago: whether they stay in the filters is not known yet.
+    recent: BTreeSet<Mac>,
     /// Of macvlans on it that left this network namespace, or were deleted.
     lent: BTreeSet<Mac>,
 }
@@ -29,6 +31,16 @@ pub struct MacLists {
 impl MacLists {
     pub(super) fn was(&mut self, mac: Mac) {
         self.former.insert(mac);
+    }
+
+    pub(super) fn was_until_now(&mut self, mac: Mac) {
+        self.was(mac);
+        self.recent.insert(mac);
+    }
+
+    /// What is in the filters now, is all that stays.
+    pub(super) fn settle(&mut self) {
+        self.recent.clear();
     }
 
     pub(super) fn lent(&mut self, mac: Mac) {
@@ -70,6 +82,11 @@ impl Topology {
             .filter(|mac| !children.contains(mac) && !macs.lent.contains(mac))
             .copied()
             .collect()
+    }
+
+    /// The MACs that a device had until a moment ago, and that may turn out to stay in its filters.
+    pub fn recent_macs(&self, ifindex: IfIndex) -> impl Iterator<Item = Mac> {
+        self.macs.get(&ifindex).into_iter().flat_map(|macs| macs.recent.iter().copied())
     }
 
     /// Former MACs of every device, for the record that outlives the daemon.

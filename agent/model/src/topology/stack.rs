@@ -42,6 +42,14 @@ impl Topology {
         }
     }
 
+    /// Every known device that a device stands on, at any depth.
+    pub fn below(&self, ifindex: IfIndex) -> BTreeSet<IfIndex> {
+        let mut below = BTreeSet::new();
+        self.descend(ifindex, &mut below);
+        below.remove(&ifindex);
+        below
+    }
+
     /// The device itself and every known one that it stands on, at any depth: by IFLA_LINK, and the members of bonds and teams.
     pub(super) fn descend(&self, ifindex: IfIndex, seen: &mut BTreeSet<IfIndex>) {
         let Some(link) = self.links.get(&ifindex).filter(|_| seen.insert(ifindex)) else { return };

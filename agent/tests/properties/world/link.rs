@@ -166,6 +166,7 @@ impl World {
         self.announce_silent(ifindex, events);
         self.kernel.filters.entry(ifindex).or_default().former.insert(former);
         self.change(ifindex, events, |device| device.mac = mac);
+        self.renumbered.insert(ifindex);
         for upper in self.uppers(ifindex) {
             if self.kernel.devices[&upper].up {
                 self.inherit_mac_of(upper, events);
