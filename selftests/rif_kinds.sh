@@ -11,6 +11,7 @@ ALL_TESTS="
 	vlan_of_bond
 	unaware_bridge
 	unaware_bridge_of_vlans
+	bridge_of_a_bond
 	aware_bridge_on_its_pvid
 	vlan_of_aware_bridge
 	floods_once
@@ -32,6 +33,11 @@ ALL_TESTS="
 . "$(dirname "$0")/lib/lib.sh"
 . "$LIB/bridge.sh"
 needs vlan vlan_filtering vrf bond team
+
+A1=02:00:00:00:01:01 A2=02:00:00:00:01:02 A4=02:00:00:00:01:04
+# speak AT MAC: the chip learns where the MAC is.
+speak() { send "$1" arp mac="$2" src=192.0.2.90 dst=192.0.2.90 >/dev/null; }
+learnt() { chip_soon r1 "[r.port for r in d.fdb if r.mac == '$1' and r.fid == $2] == [$3]"; }
 
 # ------------------------------------------------------------------------------------------------------------ of each kind
 
@@ -182,6 +188,8 @@ vlan_of_bond() {
 unaware_bridge() {
 	bridged br0 "" swp1 swp2 swp4 || fail "set-up"
 	kind br0 fid None w1 h1 "" br0
+	check_eq "$(send w1:h1 advert4 vrid=9 to=w1:h1~,w2:h2,w4:h4,r1:swp1,r1:swp2~,r1:swp4~,r1:br0)" \
+		"h1=0 h2=1 h4=1 swp1=1 swp2=0 swp4=0 br0=1 ipv4_vrrp+1" "advertisement"
 	and_in_a_vrf br0 fid None w1 h1 "" br0
 	over w1 w6
 }
@@ -194,6 +202,27 @@ unaware_bridge_of_vlans() {
 	check_eq "$(send w4:h4 advert4 vrid=9 to=w1:h1,w2:h2,w4:h4~)" "h1=1@10 h2=1@20 h4=0 ipv4_vrrp+1" "flooded from port 4"
 	check_eq "$(send w1:h1@11 advert4 vrid=9 to=w2:h2~,w4:h4~,r1:swp1~)" "h2=0 h4=0 swp1=0" "VLAN 11"
 	over w1 w6
+}
+
+# Broken if a bond in a bridge were its members one by one: each got a copy, or frames came back by the other one; or what is
+# learnt at a member were not learnt at the bond.
+bridge_of_a_bond() {
+	pair balance-xor && vlan r1 bond0 30 && bridged br0 "vlan_filtering 1" swp1 bond0 swp4 && bridged br1 "" bond0.30 swp5 || fail "set-up"
+	kind br0 vlan 1 w2 pair "" br0 h2
+	check_eq "$(send w1:h1 advert4 vrid=9 to=w2:pair,w4:h4,r1:swp1,r1:bond0~,r1:br0)" "pair=1 h4=1 swp1=1 bond0=0 br0=1 ipv4_vrrp+1" "to the bond"
+	check_eq "$(send w2:h3 advert4 vrid=9 to=w1:h1,w4:h4,w2:pair~,w2:h2~,r1:swp2~,r1:swp3,r1:br0)" \
+		"h1=1 h4=1 pair=0 h2=0 swp2=0 swp3=1 br0=1 ipv4_vrrp+1" "from a member"
+	speak w2:h2 $A2
+	check chip_soon r1 "[(r.lag, r.port) for r in d.fdb if r.mac == '$A2' and r.fid == 1] == [(d.lags[0].lag, None)]"
+	check_eq "$(send w1:h1 echo4 mac=$A1 dst_mac=$A2 src=192.0.2.81 dst=192.0.2.82 to=w2:pair,w4:h4,r1:br0~)" "pair=1 h4=0 br0=0" "to a host there"
+	check_eq "$(send w5:h5 advert4 vrid=9 to=w2:pair,w1:h1~)" "pair=1@30 h1=0" "in the bond's VLAN"
+	check_eq "$(send w2:h3@30 advert4 vrid=9 to=w5:h5,w1:h1~)" "h5=1 h1=0" "from the bond's VLAN"
+	# Of a member that leaves nothing remains, and the rest goes on.
+	r1 link set swp2 nomaster
+	check synced
+	check_eq "$(send w1:h1 echo4 mac=$A1 dst_mac=$A2 src=192.0.2.81 dst=192.0.2.82 to=w2:h3,w2:h2~)" "h3=1 h2=0" "by the other member"
+	check agrees br0 vlan 1 default
+	over w2 w6
 }
 
 # Broken if the untagged frames of a VLAN-aware bridge were not routed for the bridge itself.
@@ -244,6 +273,7 @@ floods_once() {
 		"h1=1@10 h2=0 h4=1@10 swp1=0 swp2=1 swp4=0 ipv4_vrrp+1" "advertisement, untagged"
 	check_eq "$(send w1:h1@10 advert4 vrid=5 ttl=1 to=$everywhere)" "h1=0 h2=1 h4=1@10 swp1=1@10 swp2=0 swp4=0 br0=1@10 ipv4_vrrp+1" \
 		"with our own virtual MAC as its source"
+	check_eq "$(send w1:h1@10 advert6 vrid=9 to=$everywhere)" "h1=0 h2=1 h4=1@10 swp1=1@10 swp2=0 swp4=0 br0=1@10 ipv6_vrrp+1" "of IPv6"
 }
 
 # Broken if the CPU got frames of a VLAN in which it has no interface, or such a VLAN were not bridged.
@@ -262,11 +292,6 @@ vlans_stay_apart() {
 	check_eq "$(send w1:h1@30 advert4 vrid=9 to=$everywhere)" "h2=0 h4=0 swp1=0 br0=0" "VLAN 30"
 	check_eq "$(send w1:h1 advert4 vrid=9 to=$everywhere)" "h2=0 h4=0 swp1=0 br0=0" "untagged"
 }
-
-A1=02:00:00:00:01:01 A2=02:00:00:00:01:02 A4=02:00:00:00:01:04
-# speak AT MAC: the chip learns where the MAC is.
-speak() { send "$1" arp mac="$2" src=192.0.2.90 dst=192.0.2.90 >/dev/null; }
-learnt() { chip_soon r1 "[r.port for r in d.fdb if r.mac == '$1' and r.fid == $2] == [$3]"; }
 
 # Broken if frames between hosts went through Linux, or to others than the one that is meant.
 hosts_talk_through_the_chip() {

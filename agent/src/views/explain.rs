@@ -2,7 +2,7 @@
 
 use firsthop_model::IfIndex;
 use firsthop_model::chip::Rif;
-use firsthop_model::intent::{Reason, Scheme, State, Verdict, judge};
+use firsthop_model::intent::{Reason, Scheme, State, Verdict, foreign_member, judge};
 use firsthop_model::reconcile::{Reconciler, Standing};
 use firsthop_model::topology::{IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode};
 use firsthop_model::types::Family;
@@ -71,8 +71,24 @@ pub fn explain(reconciler: &Reconciler, link: &Link) -> Explanation {
         Some(verdict) => explain_vmac(reconciler, link, verdict),
         None => match member(reconciler, link) {
             Some((bridge, verdict)) => explain_member(reconciler, link, bridge, verdict),
-            None => explain_rif(reconciler, link),
+            None => match foreign_member(&reconciler.scene(), link) {
+                Some(verdict) => {
+                    let standing = standing_of(&verdict);
+                    let what = describe(reconciler, link);
+                    about(link, "bridge_port", what, &verdict, standing)
+                }
+                None => explain_rif(reconciler, link),
+            },
         },
+    }
+}
+
+/// How something stands of which the chip knows nothing.
+fn standing_of(verdict: &Verdict) -> Standing {
+    Standing {
+        state: verdict.reason().map_or(State::Pending, Reason::state),
+        reason: verdict.reason(),
+        text: None,
     }
 }
 
@@ -127,11 +143,7 @@ fn slot_holder(reconciler: &Reconciler, link: &Link) -> Option<u8> {
 fn explain_rif(reconciler: &Reconciler, link: &Link) -> Explanation {
     // A device without addresses has no unit that speaks for it, but the same questions.
     let verdict = judge(&reconciler.scene(), link);
-    let standing = reconciler.rif_standing(link.ifindex).unwrap_or_else(|| Standing {
-        state: verdict.reason().map_or(State::Pending, Reason::state),
-        reason: verdict.reason(),
-        text: None,
-    });
+    let standing = reconciler.rif_standing(link.ifindex).unwrap_or_else(|| standing_of(&verdict));
     let mut explanation = about(link, "rif", describe(reconciler, link), &verdict, standing);
     explanation.place = reconciler.applied_rif(link.ifindex).map(place);
     explanation

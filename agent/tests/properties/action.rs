@@ -30,8 +30,8 @@ impl Dev {
     pub(crate) const MACSEC: Self = Self(56);
 
     /// A front-panel port, from 1.
-    pub(crate) fn port(port: u16) -> Self {
-        Self(10 + u32::from(port))
+    pub(crate) const fn port(port: u16) -> Self {
+        Self(10 + port as u32)
     }
 
     pub(crate) const fn vmac(number: u32) -> Self {

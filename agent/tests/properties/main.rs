@@ -10,6 +10,7 @@
 //! A failing story is printed as a list of commands; the ones that once failed are kept in `regressions`.
 
 mod action;
+mod daemons;
 mod failures;
 mod frames;
 mod judge;
@@ -19,6 +20,7 @@ mod regressions;
 mod restarts;
 mod rig;
 mod scenario;
+mod shortage;
 mod steps;
 mod stories;
 mod world;

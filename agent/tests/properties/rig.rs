@@ -125,6 +125,16 @@ impl Rig {
         self.settle_watched(|_, _| Ok(()))
     }
 
+    /// The changes that it takes to come to rest.
+    pub(crate) fn changes(&mut self) -> Result<Vec<Change>, String> {
+        let mut changes = Vec::new();
+        self.settle_watched(|_, change| {
+            changes.push(change.clone());
+            Ok(())
+        })?;
+        Ok(changes)
+    }
+
     /// The same; `watch` is called after each acknowledged change.
     pub(crate) fn settle_watched(
         &mut self,

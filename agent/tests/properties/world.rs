@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::topology::{Event, Snapshot, VlanFlags, VlanRange};
-use oracle::{Device, Kernel, Kind, Protocol, Stp};
+use oracle::{Address, Device, Kernel, Kind, Protocol, Stp};
 
 use crate::action::{Action, Dev};
 use announce::{link_event, link_message, model_address};
@@ -96,6 +96,26 @@ impl World {
         self.vlan_of_birth(dev.0, &mut Vec::new());
     }
 
+    /// A device with an address on another one: many of them, and nobody follows what else the kernel would do.
+    pub(crate) fn put_on(
+        &mut self,
+        dev: Dev,
+        kind: Kind,
+        lower: Dev,
+        mac: [u8; 6],
+        address: Address,
+    ) {
+        let made = Device { lower: Some(lower.0), ..device(dev, kind, mac) };
+        self.kernel.devices.insert(dev.0, made);
+        self.kernel.addresses.insert(dev.0, vec![address]);
+    }
+
+    /// The only address of a device goes.
+    pub(crate) fn forget_address(&mut self, dev: Dev) -> Event {
+        let gone = self.kernel.addresses.remove(&dev.0).expect("it has one");
+        Event::AddressGone(model_address(dev.0, &gone[0]))
+    }
+
     /// All devices and addresses, as dumps that finished cleanly.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let kernel = &self.kernel;
@@ -142,6 +162,7 @@ impl World {
             events.extend(
                 announced.map(|m| Event::Receives(IfIndex(*ifindex), firsthop_model::Mac(*m))),
             );
+            events.push(Event::FiltersSettled(IfIndex(*ifindex)));
         }
         events
     }

@@ -103,6 +103,15 @@ impl Bridging {
     }
 }
 
+/// The verdict of a bridge member that is not the chip's, in a bridge that the chip bridges for; None: it is none.
+pub fn foreign_member(scene: &Scene<'_>, link: &Link) -> Option<Verdict> {
+    let bridge = scene.topology.master(link).filter(|bridge| scene.bridge(bridge).is_ok())?;
+    let mut verdict = Verdict::default();
+    let text = format!("is the chip's, as the bridge {} is", bridge.ifname);
+    verdict.ask(false, Reason::ForeignBridgeMember, text);
+    (!scene.stands_on_chip(link)).then_some(verdict)
+}
+
 /// The ways by which a member's frames get into domains.
 fn ways(
     scene: &Scene<'_>,

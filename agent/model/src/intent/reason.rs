@@ -103,6 +103,10 @@ reasons! {
         "Another VLAN of the same port is a member of this VLAN-unaware bridge."
         "The chip bridges the one with the lowest interface index only."
         "Use one bridge for each VLAN, or a VLAN-aware bridge."
+    ForeignBridgeMember "foreign_bridge_member" NotOffloaded
+        "The device is a member of a bridge that the chip bridges for, but is not a port of the chip."
+        "The kernel bridges its frames; the chip does not know the MACs behind it, so hosts at the chip's ports reach them by broadcast and multicast only."
+        "Route between them, or use a port of the chip."
     VlanOfUnawareBridge "vlan_of_unaware_bridge" NotOffloaded
         "The VLAN device stands on a bridge that does not tell VLANs apart."
         "Its frames are not routed in hardware."
