@@ -53,7 +53,7 @@ sibling_is_outside() {
 	check_eq "$(watch count n3:c3 "$ECHO" "${sends_to_sibling[@]}")" 0 "frames at the sibling"
 }
 
-# combination MODE FLAG: what holds of all is said here, the rest follows from vrrp's three questions: ARP, route, sibling.
+# combination MODE FLAG: what holds of all is said here; the rest are three questions: ARP, route, sibling.
 combination() {
 	local mode=$1 flag=$2 reason=ipvlan_shares_mac
 	[ "$flag" != vepa ] || reason=ipvlan_vepa_reflection
@@ -106,9 +106,12 @@ l3s_is_stateful() {
 		skip "no nft, or no connection tracking: $(head -n 1 "$RUN/why")"
 		return
 	fi
-	check mode l3s bridge
+	check mode l3 bridge
 	check frames exchange h1:h1 echo4 mac="$H1" dst_mac="$OWN" src=192.0.2.10 dst=192.0.2.52 id=4711
-	check eventually 1000 sh -c "ip netns exec r1 nft list table ip l3s | grep -q 'packets [1-9]'"
+	check sh -c "ip netns exec r1 nft list table ip l3s | grep -q 'packets 0 '"
+	check mode l3s bridge
+	check frames exchange h1:h1 echo4 mac="$H1" dst_mac="$OWN" src=192.0.2.10 dst=192.0.2.52 id=4712
+	check sh -c "ip netns exec r1 nft list table ip l3s | grep -q 'packets 1 '"
 	check on r1 nft delete table ip l3s
 }
 

@@ -135,6 +135,10 @@ bond_balance_xor() {
 partner() { ip -n r1 -d -j link show dev bond0 | holds "d[0].linkinfo.info_data.ad_info.partner_mac not in (None, '00:00:00:00:00:00')"; }
 # Broken if LACP did not get through the chip, or a bond that speaks it were not offloaded.
 bond_8023ad() {
+	if ! on r1 cat /sys/class/net/swp2/speed >/dev/null 2>&1; then
+		skip "ports without a speed, which bonds want for LACP"
+		return
+	fi
 	pair 802.3ad || fail "set-up"
 	if eventually 8000 partner; then
 		kind bond0 subport None w2 pair "" bond0 h2
@@ -501,19 +505,25 @@ vrf_comes_and_goes() {
 	over
 }
 
-# Broken if a bridge that has other members than the chip's lost the traffic between them: Linux forwards it.
+# Broken if a bridge that has other members than the chip's lost what it must flood between them, its router did not answer at
+# the other members, or nobody were told that the chip sends nothing to a single host there.
 a_veth_in_the_bridge() {
 	bridged br0 "" swp1 swp2 && router br0 || fail "set-up"
 	r1 link add veth0 type veth peer name e0 netns w5
 	r1 link set veth0 master br0 up
 	ip -n w5 link set e0 up
-	ip -n w5 addr add 192.0.2.50/24 dev e0
-	ip -n w1 addr add 192.0.2.10/24 dev h1
 	check fh r1 wait vmac dev vrrp5 state offload timeout 5
 	check eventually 3000 carrier r1 veth0
-	check_eq "$(on w1 "$PY" -ISB "$LIB/frames.py" ping 192.0.2.50 interval=0.02 count=10 | tail -n 1 | json d.lost)" 0 "pings lost from the port"
-	check_eq "$(on w5 "$PY" -ISB "$LIB/frames.py" ping 192.0.2.10 interval=0.02 count=10 | tail -n 1 | json d.lost)" 0 "pings lost to the port"
-	check_eq "$(send w1:h1 advert4 vrid=9 to=w2:h2,w5:e0)" "h2=1 e0=1 ipv4_vrrp+1" "flooded"
+	check synced
+	check fh_holds r1 "d.object == 'bridge_port' and d.state == 'not_offloaded' and d.reason == 'foreign_bridge_member' and d.fix" explain veth0
+	ip -n w1 addr add 192.0.2.10/24 dev h1
+	ip -n w5 addr add 192.0.2.50/24 dev e0
+	check_eq "$(send w1:h1 advert4 vrid=9 to=w2:h2,w5:e0,w1:h1~)" "h2=1 e0=1 h1=0 ipv4_vrrp+1" "flooded from a port"
+	check_eq "$(send w1:h1 arp mac=$OTHER src=192.0.2.77 dst=192.0.2.78 to=w2:h2,w5:e0,w1:h1~)" "h2=1 e0=1 h1=0 arp_request+1" "ARP from a port"
+	check_eq "$(send w5:e0 arp mac=$A1 src=192.0.2.78 dst=192.0.2.77 to=w1:h1,w2:h2,w5:e0~)" "h1=1 h2=1 e0=0" "ARP to the ports"
+	check_eq "$(send w5:e0 echo4 mac="$(mac_of w5 e0)" dst_mac=$V5 src=192.0.2.50 dst=192.0.2.254 reply=2000 to=w1:h1~)" "h1=0 reply" \
+		"virtual address, from the veth"
+	echoes w1:h1 "$H1"
 	over w1
 }
 

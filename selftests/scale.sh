@@ -16,7 +16,7 @@ VRIDS=255
 VLANS=${FH_SCALE_VLANS:-1000} BUDGET=${FH_SCALE_SECONDS:-60}
 V5=00:00:5e:00:01:05
 batch() { ip -n r1 -batch - <"$RUN/batch"; }
-# number_of COUNT..: this many virtual MACs with the state offload, and as many records.
+# all_offload COUNT: that many virtual MACs, each in the chip.
 all_offload() { fh_holds r1 "len(d) == $1 and all(v.state == 'offload' for v in d)" vmac; }
 
 # vrids COMMAND: lines of `ip` for each VRID of both families, with $n, $hex, $v4 and $v6.
@@ -48,18 +48,20 @@ all_vrids_of_both_families_on_one_interface() {
 	check_status 0 fh r1 diff
 }
 
-# Broken if one virtual router's end wrote more than its own record.
+# Broken if one virtual router's end, or return, wrote more than its own record and its own address.
 one_goes_and_the_others_stay() {
 	local from
 	from=$(chip_tool count "$RUN/emad.pcap")
 	check ip -n r1 link set four77 down
 	check fh r1 wait vmac dev four77 state held timeout 10
 	check chip_holds r1 "len(macs($FID)) == 510 and '00:00:5e:00:01:4d' not in macs()"
-	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//')" "SFD remove mac 00:00:5e:00:01:4d" "writes"
+	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
+		$'RALUE delete vr 0 10.0.77.254/32\nSFD remove mac 00:00:5e:00:01:4d' "writes"
 	from=$(chip_tool count "$RUN/emad.pcap")
 	check ip -n r1 link set four77 up
 	check fh r1 wait vmac dev four77 state offload timeout 10
-	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//')" "SFD add mac 00:00:5e:00:01:4d" "writes"
+	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
+		$'RALUE write vr 0 10.0.77.254/32\nSFD add mac 00:00:5e:00:01:4d' "writes"
 }
 
 # Broken if 255 daemons that change their minds in the same moment overran the agent, or left a MAC behind.

@@ -10,8 +10,8 @@ ALL_TESTS="
 	carp_of_the_bsds_and_ucarp
 	mac_outside_of_any_range
 	anycast_on_many_interfaces
-	hsrp_packets_reach_the_cpu
-	glbp_packets_reach_the_cpu
+	hsrp_takes_the_multicast_path
+	glbp_takes_the_multicast_path
 	cluster_frame_on_a_router_port
 	cluster_frame_in_a_bridge
 	neighbour_with_a_multicast_mac
@@ -127,8 +127,9 @@ trapped_by() {
 	before=$(chip r1 '{n: t.packets for n, t in dict.items(c.traps)}')
 	check_eq "$(frames probe h1:h1 r1:swp1 h2:h2~ h1:h1~ "$@" mac=$OTHER)" "1 0 0" "seen on swp1 h2 h1: $*"
 	after=$(chip r1 "sorted(n for n, t in dict.items(c.traps) if t.packets > $before[n])")
-	# The marker of `probe` is multicast as well; the host's kernel may speak neighbour discovery.
 	echo "$after" >"$RUN/trapped"
+	# The frame and the marker of `probe`; the host's kernel may speak neighbour discovery, which has traps of its own.
+	check chip_holds r1 "c.traps.multicast.packets == $before['multicast'] + 2"
 }
 # ordinary: none of the frame's traps is one that mlxsw has not.
 ordinary() {
@@ -138,7 +139,7 @@ ordinary() {
 }
 
 # Broken if a daemon for HSRP could not hear its peers, or if the chip had a trap for it that no data sheet has.
-hsrp_packets_reach_the_cpu() {
+hsrp_takes_the_multicast_path() {
 	trapped_by udp4 dst_mac=01:00:5e:00:00:02 src=192.0.2.77 dst=224.0.0.2 sport=1985 dport=1985 ttl=1
 	ordinary "HSRP version 1"
 	trapped_by udp4 dst_mac=01:00:5e:00:00:66 src=192.0.2.77 dst=224.0.0.102 sport=1985 dport=1985 ttl=1
@@ -146,7 +147,7 @@ hsrp_packets_reach_the_cpu() {
 	trapped_by udp6 dst_mac=33:33:00:00:00:66 src=fe80::77 dst=ff02::66 sport=2029 dport=2029 ttl=255
 	ordinary "HSRP for IPv6"
 }
-glbp_packets_reach_the_cpu() {
+glbp_takes_the_multicast_path() {
 	trapped_by udp4 dst_mac=01:00:5e:00:00:66 src=192.0.2.77 dst=224.0.0.102 sport=3222 dport=3222 ttl=255
 	ordinary "GLBP"
 	trapped_by udp6 dst_mac=33:33:00:00:00:66 src=fe80::77 dst=ff02::66 sport=3222 dport=3222 ttl=255
@@ -185,6 +186,12 @@ cluster_frame_in_a_bridge() {
 	# NLB's unicast mode hides its MAC from learning: unknown unicast, flooded likewise.
 	check_eq "$(frames probe h3:h3 h4:h4 h5:h5 h3:h3~ echo4 mac=$OTHER dst_mac=02:bf:c0:00:02:c8 src=203.0.113.77 dst=203.0.113.200)" "1 1 0" \
 		"NLB unicast, seen on h4 h5 h3"
+	# From elsewhere, through the kernel's router, which knows the cluster's MAC: to each node.
+	check ip -n r1 neigh replace 203.0.113.200 lladdr $CLUSTER dev br0 nud permanent
+	for number in 4 5; do
+		check watch see h$number:h$number "dst == '$CLUSTER' and src == '02:00:5e:10:00:b0' and sip == '192.0.2.10'" 2 \
+			"$PY" -ISB "$LIB/frames.py" send h1:h1 1 echo4 mac="$H1" dst_mac="$(mac_of r1 swp1)" src=192.0.2.10 dst=203.0.113.200
+	done
 	check ip -n r1 link del br0
 	check fh r1 wait synced timeout 5
 }

@@ -3,23 +3,23 @@
 # device offloaded once it is mended as the fix says?
 
 ALL_TESTS="
-	bond_mode
-	tags_of_a_provider
-	vlan_on_a_member_of_a_bond
-	vlan_on_a_port_of_open_vswitch
-	vlan_on_a_port_of_an_8021ad_bridge
-	vlan_on_a_locked_port
-	vlan_that_is_bridged
-	vlan_device_in_an_aware_bridge
-	two_vlans_of_one_port_in_a_bridge
-	vlan_of_an_unaware_bridge
-	bridge_with_provider_tags
-	uppers_of_a_bridge_with_provider_tags
-	second_aware_bridge
-	odd_uppers
-	enslaved_devices
+	lag_mode_unsupported
+	vlan_protocol_unsupported
+	vlan_on_lag_port
+	vlan_on_ovs_port
+	vlan_on_8021ad_port
+	vlan_on_locked_port
+	vlan_in_bridge
+	vlan_in_vlan_aware_bridge
+	vlans_of_one_port_bridged
+	vlan_of_unaware_bridge
+	bridge_8021ad
+	upper_on_8021ad_bridge
+	second_vlan_aware_bridge
+	upper_unsupported
+	port_enslaved
 	no_pvid_and_vlan_is_pvid
-	nothing_of_the_chip_below
+	lower_not_asic
 	excluded_by_config
 	ipvlans
 	full_tables
@@ -56,7 +56,7 @@ over() {
 ip_on() { r1 addr add "$1" dev "$2"; }
 
 # Broken if the chip were told to distribute in a way that it can't, or a bond over which nothing is offloaded got something.
-bond_mode() {
+lag_mode_unsupported() {
 	bonded r1 bond0 active-backup swp2 swp3 && ip_on 192.0.2.1/24 bond0 && vlan r1 bond0 10 198.51.100.1/24 || fail "set-up"
 	vetoed bond0 lag_mode_unsupported
 	vetoed bond0.10 lag_mode_unsupported
@@ -77,7 +77,7 @@ bond_mode() {
 }
 
 # Broken if a device with service tags were taken for an 802.1Q VLAN.
-tags_of_a_provider() {
+vlan_protocol_unsupported() {
 	r1 link add link swp1 name swp1.10 type vlan protocol 802.1ad id 10 && r1 link set swp1.10 up && ip_on 192.0.2.1/24 swp1.10 || fail "set-up"
 	vetoed swp1.10 vlan_protocol_unsupported
 	unrouted swp1.10
@@ -95,7 +95,7 @@ tags_of_a_provider() {
 }
 
 # Broken if a VLAN of one member got the frames that belong to the bond.
-vlan_on_a_member_of_a_bond() {
+vlan_on_lag_port() {
 	vlan r1 swp2 10 192.0.2.1/24 || fail "set-up"
 	offloaded swp2.10
 	bonded r1 bond0 balance-xor swp2 || fail "set-up"
@@ -111,14 +111,14 @@ vlan_on_a_member_of_a_bond() {
 }
 
 # Broken if frames that Open vSwitch takes were routed by the chip.
-vlan_on_a_port_of_open_vswitch() {
+vlan_on_ovs_port() {
 	if ! on r1 ovs-vsctl show >/dev/null 2>&1; then
 		skip "no Open vSwitch here"
 	fi
 }
 
 # Broken if a VLAN device of a port whose frames a provider bridge takes were routed.
-vlan_on_a_port_of_an_8021ad_bridge() {
+vlan_on_8021ad_port() {
 	vlan r1 swp1 10 192.0.2.1/24 && bridged br0 "vlan_filtering 1 vlan_protocol 802.1ad" swp1 || fail "set-up"
 	vetoed swp1.10 vlan_on_8021ad_port
 	vetoed swp1 bridge_8021ad
@@ -129,7 +129,7 @@ vlan_on_a_port_of_an_8021ad_bridge() {
 }
 
 # Broken if a VLAN device let frames past the lock of a port.
-vlan_on_a_locked_port() {
+vlan_on_locked_port() {
 	vlan r1 swp1 10 192.0.2.1/24 && bridged br0 "" swp1 || fail "set-up"
 	offloaded swp1.10
 	check bridge_r1 link set dev swp1 locked on
@@ -142,7 +142,7 @@ vlan_on_a_locked_port() {
 }
 
 # Broken if one VLAN of a port were bridged and routed at the same time.
-vlan_that_is_bridged() {
+vlan_in_bridge() {
 	vlan r1 swp1 10 192.0.2.1/24 && bridged br0 "vlan_filtering 1" swp1 || fail "set-up"
 	offloaded swp1.10
 	check bridge_r1 vlan add dev swp1 vid 10
@@ -160,7 +160,7 @@ vlan_that_is_bridged() {
 }
 
 # Broken if the chip bridged a VLAN device with a bridge that has VLANs of its own.
-vlan_device_in_an_aware_bridge() {
+vlan_in_vlan_aware_bridge() {
 	bridged br0 "vlan_filtering 1" swp2 && vlan r1 swp1 10 && r1 link set swp1.10 master br0 || fail "set-up"
 	vetoed swp1.10 vlan_in_vlan_aware_bridge
 	check chip_holds r1 "not [m for m in d.mappings if m.port == 1]"
@@ -174,7 +174,7 @@ vlan_device_in_an_aware_bridge() {
 }
 
 # Broken if the chip bridged a port with itself.
-two_vlans_of_one_port_in_a_bridge() {
+vlans_of_one_port_bridged() {
 	vlan r1 swp1 10 && vlan r1 swp1 20 && bridged br0 "" swp1.10 swp1.20 swp2 || fail "set-up"
 	vetoed swp1.20 vlans_of_one_port_bridged
 	check fh_holds r1 "d.state == 'offload'" explain swp1.10
@@ -196,7 +196,7 @@ two_vlans_of_one_port_in_a_bridge() {
 }
 
 # Broken if a VLAN of a bridge that has none were routed.
-vlan_of_an_unaware_bridge() {
+vlan_of_unaware_bridge() {
 	bridged br0 "" swp1 && vlan r1 br0 10 192.0.2.1/24 || fail "set-up"
 	vetoed br0.10 vlan_of_unaware_bridge
 	unrouted br0.10
@@ -206,7 +206,7 @@ vlan_of_an_unaware_bridge() {
 }
 
 # Broken if the chip bridged, or routed for, a bridge with service tags.
-bridge_with_provider_tags() {
+bridge_8021ad() {
 	bridged br0 "vlan_filtering 1 vlan_protocol 802.1ad" swp1 swp2 && ip_on 192.0.2.1/24 br0 || fail "set-up"
 	vetoed br0 bridge_8021ad
 	vetoed swp1 bridge_8021ad
@@ -218,7 +218,7 @@ bridge_with_provider_tags() {
 }
 
 # Broken if a VLAN or macvlan on such a bridge were routed.
-uppers_of_a_bridge_with_provider_tags() {
+upper_on_8021ad_bridge() {
 	bridged br0 "vlan_filtering 1 vlan_protocol 802.1ad" swp1 && ip_on 192.0.2.1/24 br0 && vlan r1 br0 10 198.51.100.1/24 &&
 		macvlan r1 br0 vrrp5 $V5 192.0.2.254/24 || fail "set-up"
 	vetoed br0.10 upper_on_8021ad_bridge
@@ -231,7 +231,7 @@ uppers_of_a_bridge_with_provider_tags() {
 }
 
 # Broken if two bridges shared the chip's VLANs.
-second_aware_bridge() {
+second_vlan_aware_bridge() {
 	bridged br0 "vlan_filtering 1" swp1 && bridged br1 "vlan_filtering 1" swp2 && ip_on 192.0.2.1/24 br0 && ip_on 198.51.100.1/24 br1 &&
 		vlan r1 br1 10 203.0.113.1/24 || fail "set-up"
 	offloaded br0
@@ -252,7 +252,7 @@ second_aware_bridge() {
 }
 
 # Broken if a device that no chip has a counterpart of were taken for another.
-odd_uppers() {
+upper_unsupported() {
 	vlan r1 swp1 10 && r1 link add link swp1.10 name deep type vlan id 20 && r1 link set deep up && ip_on 192.0.2.1/24 deep || fail "set-up"
 	vetoed deep upper_unsupported
 	r1 link add link swp2 name mv0 address 02:00:00:00:00:44 type macvlan mode private
@@ -267,7 +267,7 @@ odd_uppers() {
 }
 
 # Broken if addresses on members of bridges and bonds, which route nothing, made router interfaces.
-enslaved_devices() {
+port_enslaved() {
 	bridged br0 "" swp1 && ip_on 192.0.2.1/24 swp1 && bonded r1 bond0 balance-xor swp2 && ip_on 198.51.100.1/24 swp2 &&
 		vlan r1 swp4 10 203.0.113.1/24 && r1 link set swp4.10 master br0 && ip_on 203.0.114.1/24 bond0 || fail "set-up"
 	offloaded bond0
@@ -300,7 +300,7 @@ no_pvid_and_vlan_is_pvid() {
 }
 
 # Broken if the chip were made responsible for what it does not carry.
-nothing_of_the_chip_below() {
+lower_not_asic() {
 	bridged br0 "" && ip_on 192.0.2.1/24 br0 && r1 link add over type veth peer name under && ip_on 198.51.100.1/24 over || fail "set-up"
 	vetoed br0 lower_not_asic
 	vetoed over lower_not_asic

@@ -14,6 +14,7 @@ ALL_TESTS="
 	advertisement_leaves_with_the_virtual_mac
 	primary_address_loses_no_ping
 	change_while_down_keeps_the_interface
+	former_mac_goes_if_nobody_keeps_it
 	receiving_address_alone_is_not_accepted
 	named_address_is_accepted_until_deleted
 	vlan_device_as_master
@@ -71,6 +72,8 @@ former_mac_stays() {
 	begin=$(now_ms)
 	check chip_soon r1 "macs($FID) == sorted(['$V5', '$OWN'])" $ACCEPTED
 	note "the former MAC is accepted $(($(now_ms) - begin)) ms after the master's system calls"
+	# Watched for longer than the daemon may go on reading the filters: what it keeps until then it must not drop after.
+	check chip_always r1 "'$OWN' in macs($FID)" "'$V5' in macs($FID)" sleep 1.6
 	check_status 0 fh r1 diff
 }
 
@@ -178,6 +181,15 @@ change_while_down_keeps_the_interface() {
 	check eventually 3000 carrier r1 swp1
 	check vrrpd backup swp1 $V5 $VIP "$OWN"
 	check chip_soon r1 "macs() == ['$OWN']" $ACCEPTED
+}
+
+# Broken if a port that somebody gave a virtual MAC, without vrrpd's second step, went on routing for the one that it had.
+former_mac_goes_if_nobody_keeps_it() {
+	check ip -n r1 link set swp1 address $V5
+	check chip_soon r1 "macs($FID) == ['$V5']" 3000
+	check reaches_not "$OWN"
+	check ip -n r1 link set swp1 address "$OWN"
+	check chip_soon r1 "macs($FID) == ['$OWN']" $ACCEPTED
 }
 
 # Broken if an address in the multicast list that was never the port's own became its router's.

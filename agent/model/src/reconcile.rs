@@ -11,6 +11,8 @@
 //! that changes while its plan is under way is planned again afterwards.
 
 mod book;
+mod claim;
+mod dependence;
 mod intended;
 mod run;
 #[cfg(test)]
@@ -25,7 +27,7 @@ use run::{Outcome, Run};
 
 use crate::IfIndex;
 use crate::applied::Applied;
-use crate::chip::{Change, Entry, Fid, Key, PortOrLag, RifKind, Tables, Vid};
+use crate::chip::{Change, Entry, Key, Tables, Vid};
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::retry::{Failure, Retry, Trouble};
@@ -173,24 +175,6 @@ impl Reconciler {
         unread.cloned().collect()
     }
 
-    /// The records of a claimed router interface are in its care, wanted or not: one that is still its MAC in the chip must
-    /// not be swept before the interface was edited.
-    fn keep_records(&mut self) {
-        let owners: BTreeMap<Fid, Object> = self
-            .allocation
-            .interfaces()
-            .filter_map(|object| Some((self.applied_rif_of(object)?.kind.fid(), object)))
-            .collect();
-        for key in self.applied.tables().keys() {
-            if let Key::RouterMac(fid, _) = key
-                && let Some(object) = owners.get(fid)
-                && !self.book.has(key)
-            {
-                self.book.take_care(*object, key.clone());
-            }
-        }
-    }
-
     /// What a row was found to hold when it was read by key. Its owners are compared again.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         let wanted = self.book.wanted(key);
@@ -279,51 +263,6 @@ impl Reconciler {
         self.applied.unknown().next().is_some()
     }
 
-    /// An object waits until what it stands on is there, and one that goes until nothing stands on it.
-    fn is_blocked(&self, object: Object) -> bool {
-        let busy = |object: Object| self.due.contains(&object) || self.runs.contains_key(&object);
-        let rifs = || self.allocation.interfaces().filter_map(|o| self.applied_rif_of(o));
-        let router = |ifindex: &IfIndex| {
-            let unit = self.units.get(ifindex).and_then(|unit| unit.router_interface.as_ref());
-            unit.is_some_and(|interface| {
-                busy(Object::VirtualRouter(interface.table))
-                    || interface.lag().is_some_and(|lag| busy(Object::Lag(lag)))
-            })
-        };
-        match object {
-            Object::Traps => false,
-            Object::Bridging => {
-                let mut objects = self.book.objects();
-                let domains = objects.any(|object| matches!(object, Object::Domain(_)));
-                domains && self.want_bridging().is_empty()
-            }
-            Object::VirtualRouter(table) => {
-                let leaving = !self.tables.contains_key(&table);
-                let vr = self.allocation.vr(table);
-                busy(Object::Traps) || leaving && rifs().any(|rif| Some(rif.vr) == vr)
-            }
-            Object::Lag(ifindex) => {
-                let leaving = !self.lags.contains_key(&ifindex);
-                let lag = self.allocation.lag(ifindex);
-                let on_it = |kind| matches!(kind, RifKind::Subport { at: PortOrLag::Lag(on), .. } if Some(on) == lag);
-                leaving && rifs().any(|rif| on_it(rif.kind))
-            }
-            Object::Interface(ifindex) => busy(Object::Traps) || router(&ifindex),
-            Object::Domain(domain) => {
-                let members = self.bridges.get(&domain.bridge).and_then(|b| b.members(domain));
-                let lags: BTreeSet<IfIndex> =
-                    members.into_iter().flat_map(|m| m.values()).filter_map(|m| m.lag).collect();
-                // when the last domain goes, the flood tables go after it
-                let flooding = busy(Object::Bridging) && !self.want_bridging().is_empty();
-                busy(Object::Traps)
-                    || flooding
-                    || lags.into_iter().any(|lag| busy(Object::Lag(lag)))
-                    || self.routers.get(&domain).is_some_and(router)
-            }
-            Object::Leftover => self.due.len() > 1 || !self.runs.is_empty(),
-        }
-    }
-
     /// Plans an object; a plan with changes becomes a run.
     fn start(&mut self, object: Object) {
         let obstacle = self.want(object);
@@ -356,30 +295,6 @@ impl Reconciler {
         self.runs.insert(object, Run::new(plan));
     }
 
-    /// What stands on an object is looked at again: it came, or can't come.
-    fn wake_dependents(&mut self, object: Object) {
-        match object {
-            Object::VirtualRouter(table) => {
-                let users = self.tables.get(&table).into_iter().flatten();
-                self.due.extend(users.filter_map(|ifindex| self.seats.get(ifindex)));
-            }
-            Object::Lag(lag) => {
-                let interfaces = self.units.values().filter_map(|u| u.router_interface.as_ref());
-                let on_it = interfaces.filter(|interface| interface.lag() == Some(lag));
-                self.due.extend(on_it.map(crate::intent::RouterInterface::object));
-                for (bridge, bridging) in &self.bridges {
-                    for (vlan, members) in &bridging.domains {
-                        if members.values().any(|member| member.lag == Some(lag)) {
-                            let domain = Domain { bridge: *bridge, vlan: *vlan };
-                            self.due.insert(Object::Domain(domain));
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// What leads to the booked content, without the rows that wait for a retry.
     fn plan(&self, object: Object) -> Plan {
         let waits = |key: &&Key| self.refusals.get(key).is_some_and(|t| t.retry != Retry::Now);
@@ -406,70 +321,6 @@ impl Reconciler {
                 self.due.insert(object);
             }
         }
-    }
-
-    /// Nothing differs any more: what is gone from the chip gives its indices back.
-    fn settle_object(&mut self, object: Object) {
-        if let Some(rif) = self.allocation.rif(object)
-            && !self.is_there(&Key::Rif(rif))
-        {
-            self.allocation.release_interface(object);
-            self.wake_waiting();
-            self.due.extend(self.wants_router(object).then_some(object));
-        }
-        match object {
-            Object::Interface(_) => self.due.extend(self.leaving()),
-            Object::Domain(domain) => {
-                let fid = self.allocation.fid(domain.bridge).filter(|_| domain.vlan.is_none());
-                if let Some(fid) = fid
-                    && !self.is_there(&Key::Fid(fid))
-                {
-                    self.allocation.release_fid(domain.bridge);
-                    self.wake_waiting();
-                }
-                self.due.extend(self.leaving());
-            }
-            Object::Lag(ifindex) if !self.lags.contains_key(&ifindex) => {
-                if self.allocation.lag(ifindex).is_some() {
-                    self.allocation.release_lag(ifindex);
-                    self.wake_waiting();
-                }
-            }
-            Object::VirtualRouter(table) if !self.tables.contains_key(&table) => {
-                if self.allocation.vr(table).is_some() {
-                    self.allocation.release_vr(table);
-                    self.wake_waiting();
-                }
-            }
-            Object::Traps
-            | Object::Bridging
-            | Object::VirtualRouter(_)
-            | Object::Lag(_)
-            | Object::Leftover => {}
-        }
-    }
-
-    /// The chip holds the row, or may hold it.
-    fn is_there(&self, key: &Key) -> bool {
-        self.applied.tables().contains_key(key) || self.applied.is_unknown(key)
-    }
-
-    /// Some device's router interface belongs to the object.
-    fn wants_router(&self, object: Object) -> bool {
-        let ifindex = match object {
-            Object::Interface(ifindex) => Some(ifindex),
-            Object::Domain(domain) => self.routers.get(&domain).copied(),
-            _ => None,
-        };
-        let interface = ifindex.and_then(|i| self.units.get(&i)?.router_interface.as_ref());
-        interface.is_some_and(|interface| interface.object() == object)
-    }
-
-    /// Virtual routers and LAGs that nobody intends but that still have indices.
-    fn leaving(&self) -> Vec<Object> {
-        let tables = self.allocation.tables().filter(|table| !self.tables.contains_key(table));
-        let lags = self.allocation.lags().filter(|lag| !self.lags.contains_key(lag));
-        tables.map(Object::VirtualRouter).chain(lags.map(Object::Lag)).collect()
     }
 
     /// Retries whose time has come become due.

@@ -268,7 +268,7 @@ fn one_vrid_on_a_thousand_vlans() {
         world.put_on(vlan(vid), kind, PORT, PORT.own_mac(), plain("10.0.1.2"));
         world.put_on(vmac(vid), Kind::Macvlan, vlan(vid), VRRP_5, plain("10.0.1.1"));
     }
-    let mut rig = Rig::started("spectrum2", &world).unwrap();
+    let mut rig = Rig::started_at_once("spectrum2", &world);
     let routed = |rig: &Rig, vid: u16| {
         let frame = crate::frames::udp(VRRP_5, crate::frames::ip("203.0.113.77"));
         rig.trap_of((1, Some(vid)), &frame) == Some(0x70)

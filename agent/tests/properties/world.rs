@@ -254,12 +254,13 @@ impl World {
                 events.extend(link.map(|link| Event::Slave(link.ifindex, link.slave)));
             }
         }
+        let stacks = self.stacks();
         let asked = match action {
             Action::Receive(dev, ..) | Action::ReceiveSilently(dev, ..) => Some(dev.0),
             _ => None,
         };
         for ifindex in self.kernel.devices.keys().copied().collect::<Vec<_>>() {
-            let listed = self.listed(ifindex, 0);
+            let listed = self.listed(&stacks, ifindex, 0);
             let filters = self.kernel.filters.entry(ifindex).or_default();
             let same = filters.listed == listed && filters.lent.is_subset(&listed);
             if same && asked != Some(ifindex) {

@@ -59,6 +59,9 @@ impl Chip {
         let vrs = (0..sizes.virtual_routers).filter(|vr| tables.virtual_router_in_use(*vr)).count();
         let groups = tables.groups.iter().filter(|group| group.written).count();
         let ports = tables.ports.count();
+        // of one LAG: the longest says how near the limit is
+        let members = tables.lags.iter().map(|(_, lag)| lag.members().count());
+        let longest = members.max().unwrap_or(0);
         [
             ("rifs", sizes.rifs.into(), number(tables.rifs.count())),
             (
@@ -70,6 +73,7 @@ impl Chip {
             ("virtual_routers", sizes.virtual_routers.into(), number(vrs)),
             ("fids", sizes.fids.into(), number(tables.fids.count())),
             ("lags", sizes.max_lag.into(), number(tables.lags.count())),
+            ("lag_members", sizes.max_lag_members.into(), number(longest)),
             ("global_policers", sizes.policers.into(), number(tables.policers.iter().count())),
             ("trap_groups", sizes.trap_groups.into(), number(groups)),
             ("routes_ipv4", sizes.routes_ipv4.into(), tables.routes.count(Family::Ipv4).into()),

@@ -1,7 +1,5 @@
 //! From the view to what each object should have: devices that changed, and the rows that their objects want.
 
-use std::collections::BTreeSet;
-
 use super::{Obstacle, Reconciler};
 use crate::chip::{Entry, Fid, Key, PortOrLag, Rif, RifIndex, RifKind};
 use crate::intent::{
@@ -349,68 +347,6 @@ impl Reconciler {
     /// A router interface can't move to another virtual router, port or LAG: it goes, and comes again.
     fn is_elsewhere(&self, rif: &Rif, interface: &RouterInterface, kind: RifKind) -> bool {
         rif.kind != kind || self.allocation.vr(interface.table) != Some(rif.vr)
-    }
-
-    /// Rows that say which chip index stands for which object: read first after a scan.
-    pub(super) fn landmarks(&self) -> BTreeSet<Key> {
-        let mut keys = BTreeSet::new();
-        for unit in self.units.values() {
-            if let Some(Place::Subport(lane)) = unit.router_interface.as_ref().map(|i| &i.place) {
-                keys.extend(lane.ports.keys().map(|port| Key::PortVidFid(*port, lane.vid)));
-            }
-        }
-        for members in self.bridges.values().filter_map(|bridge| bridge.domains.get(&None)) {
-            keys.extend(members.keys().map(|(port, vid)| Key::PortVidFid(*port, *vid)));
-        }
-        for lag in self.lags.values() {
-            keys.extend(lag.keys().map(|port| Key::LagCollector(*port)));
-        }
-        keys
-    }
-
-    /// Takes over the indices that the landmarks show.
-    pub(super) fn claim_indices(&mut self) {
-        let fid_at = |applied: &crate::applied::Applied, key: &Key| match applied.get(key) {
-            Some(Entry::PortVidFid { fid, .. }) => Some(*fid),
-            _ => None,
-        };
-        for (ifindex, lag) in &self.lags {
-            for port in lag.keys() {
-                if let Some(Entry::LagCollector { lag, .. }) =
-                    self.applied.get(&Key::LagCollector(*port))
-                {
-                    self.allocation.claim_lag(*ifindex, *lag);
-                }
-            }
-        }
-        for (ifindex, bridge) in &self.bridges {
-            for (port, vid) in bridge.domains.get(&None).into_iter().flat_map(Members::keys) {
-                if let Some(fid) = fid_at(&self.applied, &Key::PortVidFid(*port, *vid)) {
-                    self.allocation.claim_fid(*ifindex, fid);
-                }
-            }
-        }
-        for interface in self.units.values().filter_map(|unit| unit.router_interface.as_ref()) {
-            let object = interface.object();
-            let rif_in = |fid| self.applied.rifs().find(|rif| rif.enabled && rif.kind.fid() == fid);
-            let found = match &interface.place {
-                Place::Subport(lane) => lane.ports.keys().find_map(|port| {
-                    rif_in(fid_at(&self.applied, &Key::PortVidFid(*port, lane.vid))?)
-                }),
-                Place::Domain(domain) => {
-                    let vlan = domain.vlan.map(Fid::of_vlan);
-                    vlan.or_else(|| self.allocation.fid(domain.bridge)).and_then(rif_in)
-                }
-            };
-            let Some(rif) = found else { continue };
-            if let (Place::Subport(Lane { lag: Some(ifindex), .. }), RifKind::Subport { at, .. }) =
-                (&interface.place, rif.kind)
-                && let PortOrLag::Lag(lag) = at
-            {
-                self.allocation.claim_lag(*ifindex, lag);
-            }
-            self.allocation.claim(object, interface.table, rif);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Devices come, change and go, and what stands on them with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_model::IfIndex;
 use firsthop_model::topology::Event;
@@ -190,8 +190,24 @@ impl World {
         }
     }
 
+    /// The devices that stand on each.
+    pub(super) fn stacks(&self) -> BTreeMap<u32, Vec<u32>> {
+        let mut stacks = BTreeMap::<u32, Vec<u32>>::new();
+        for (ifindex, device) in &self.kernel.devices {
+            if let Some(lower) = device.lower.filter(|_| !device.lower_is_foreign) {
+                stacks.entry(lower).or_default().push(*ifindex);
+            }
+        }
+        stacks
+    }
+
     /// What is in the filters of a device: what was asked for, and what stands on it and is up puts its MACs there.
-    pub(super) fn listed(&self, ifindex: u32, height: u32) -> BTreeSet<[u8; 6]> {
+    pub(super) fn listed(
+        &self,
+        stacks: &BTreeMap<u32, Vec<u32>>,
+        ifindex: u32,
+        height: u32,
+    ) -> BTreeSet<[u8; 6]> {
         let mut listed = BTreeSet::new();
         if height > 6 {
             return listed;
@@ -201,26 +217,25 @@ impl World {
             listed.extend(&notes.silently);
         }
         listed.extend(self.away.iter().filter(|(lower, _)| *lower == ifindex).map(|(_, mac)| *mac));
-        let mac = self.kernel.devices[&ifindex].mac;
-        for upper in self.uppers(ifindex) {
-            let device = &self.kernel.devices[&upper];
-            if !device.up {
+        let device = &self.kernel.devices[&ifindex];
+        for upper in stacks.get(&ifindex).into_iter().flatten() {
+            let above = &self.kernel.devices[upper];
+            if !above.up {
                 continue;
             }
-            match device.kind {
-                Kind::Macvlan => drop(listed.insert(device.mac)),
+            match above.kind {
+                Kind::Macvlan => _ = listed.insert(above.mac),
                 Kind::Vlan { .. } => {
-                    listed.extend(Some(device.mac).filter(|vlan| *vlan != mac));
-                    listed.extend(self.listed(upper, height + 1));
+                    listed.extend(Some(above.mac).filter(|vlan| *vlan != device.mac));
+                    listed.extend(self.listed(stacks, *upper, height + 1));
                 }
                 _ => {}
             }
         }
-        let device = &self.kernel.devices[&ifindex];
-        if self.master_kind(ifindex).is_some_and(|k| matches!(k, Kind::Bond { .. } | Kind::Team)) {
-            listed.extend(
-                device.master.map(|bond| self.listed(bond, height + 1)).unwrap_or_default(),
-            );
+        if let (Some(Kind::Bond { .. } | Kind::Team), Some(bond)) =
+            (self.master_kind(ifindex), device.master)
+        {
+            listed.extend(self.listed(stacks, bond, height + 1));
         }
         listed
     }
