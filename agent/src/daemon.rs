@@ -14,10 +14,10 @@ mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
-mod filters;
 mod observer;
 mod options;
 mod program;
+mod questions;
 mod record;
 mod reload;
 mod surroundings;
@@ -32,7 +32,6 @@ use adoption::{Doubts, Phase};
 use bridge_fdb::BridgeFdb;
 use chip_link::{ChipLink, Order, Report};
 use desk::Desk;
-use filters::Filters;
 use firsthop_asic::{Capabilities, Class, Completion};
 use firsthop_model::intent::ChipIdentity;
 use firsthop_model::plan::Limits;
@@ -42,6 +41,7 @@ use firsthop_model::topology::Event;
 use observer::{Observer, Whole};
 pub use program::{DaemonError, main};
 use program::{Signals, Target};
+use questions::Questions;
 use reload::Source;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -74,8 +74,8 @@ struct Daemon {
     former_generation: u64,
 
     fdb: BridgeFdb,
-    filters: Filters,
-    listed: mpsc::UnboundedReceiver<filters::Listed>,
+    questions: Questions,
+    answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
 
     chip: ChipLink,
@@ -102,7 +102,7 @@ enum Occasion {
     Dumped(observer::Dumped),
     Told(Report),
     Asked(Incoming),
-    Listed(filters::Listed),
+    Answered(questions::Answer),
     Written(bridge_fdb::Answer),
     Reload,
     Time,
@@ -119,7 +119,7 @@ impl Daemon {
         let nothing =
             Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
         let (mut observer, dumps) = Observer::open()?;
-        let (filters, listed) = Filters::open()?;
+        let (questions, answered) = Questions::open()?;
         let policy = source.config.policy.clone();
         if target.socket.is_none() {
             observer.begin();
@@ -129,8 +129,8 @@ impl Daemon {
             dumps,
             reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
             fdb: BridgeFdb::open(),
-            filters,
-            listed,
+            questions,
+            answered,
             memory: Memory::default(),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
@@ -165,7 +165,7 @@ impl Daemon {
                 Some(dumped) = self.dumps.recv() => Occasion::Dumped(dumped),
                 report = self.chip.report() => Occasion::Told(report),
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
-                Some(listed) = self.listed.recv() => Occasion::Listed(listed),
+                Some(answer) = self.answered.recv() => Occasion::Answered(answer),
                 answer = self.fdb.answer() => Occasion::Written(answer),
                 () = sleep_until(wake) => Occasion::Time,
             };
@@ -181,9 +181,9 @@ impl Daemon {
                 Occasion::Dumped(dumped) => self.take_dump(dumped),
                 Occasion::Told(report) => self.take_reports(report)?,
                 Occasion::Asked(incoming) => self.desk.take(incoming),
-                Occasion::Listed(listed) => {
-                    for event in self.filters.take_answer(listed) {
-                        self.fold(event);
+                Occasion::Answered(answer) => {
+                    for event in self.questions.take_answer(answer) {
+                        self.fold_answer(event);
                     }
                 }
                 Occasion::Written(answer) => self.fdb.take_answer(answer),
@@ -202,7 +202,7 @@ impl Daemon {
         self.advance();
         self.submit();
         self.tend_bridges(drained);
-        self.filters.ask_if_due();
+        self.questions.ask_if_due();
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -316,7 +316,7 @@ impl Daemon {
         let times = [
             retry.map(|at| self.start + at),
             self.observer.next_dump(),
-            self.filters.next_time(),
+            self.questions.next_time(),
             self.phase.retry_at(),
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),
@@ -332,7 +332,7 @@ impl Daemon {
             Phase::Away => !self.is_chip_expected(),
             _ => false,
         };
-        applied && !self.observer.is_stale()
+        applied && !self.observer.is_stale() && !self.questions.are_links_open()
     }
 
     /// Somebody named a chip, or there was one.

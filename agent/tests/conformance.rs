@@ -1,6 +1,8 @@
 //! What mlxsw does, what Firsthop does instead, and which test proves it: the table of `docs/conformance.md`, which is made
 //! from this one (UPDATE=1). A row whose proof does not exist any more fails.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;

@@ -22,7 +22,7 @@ want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
 case "${1:-test}" in
 build) ;;
 uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
-test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
+test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived; want nft nftables ;;
 demo) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
 *) say "unknown set '$1': build, test, demo or uml"; exit 1 ;;
 esac

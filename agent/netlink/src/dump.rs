@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use firsthop_model::topology::{Event, Snapshot};
+use firsthop_model::topology::{Event, Link, LinkKind, Snapshot};
 use firsthop_model::{IfIndex, Mac};
 use tokio::time::timeout;
 
@@ -43,6 +43,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// IFLA_EXT_MASK, and RTEXT_FILTER_SKIP_STATS: a third of a link's row is counters.
 const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 
 const AF_INET: u8 = 2;
 const AF_BRIDGE: u8 = 7;
@@ -67,9 +70,9 @@ impl Table {
     const ALL: [Self; 5] =
         [Self::Links, Self::Ipv4Addresses, Self::Ipv6Addresses, Self::Vlans, Self::MacLists];
 
-    /// Message type and payload of the request: the full header that strict checking wants, then attributes. MAC lists
-    /// can be those of one device; without strict checking the kernel shows all nevertheless.
-    fn request(self, only: Option<IfIndex>) -> (u16, Vec<u8>) {
+    /// Message type and payload of the request: the full header that strict checking wants, then attributes. The kernel
+    /// may show more than was asked for: without strict checking all MAC lists, and all links for a kind it does not have.
+    fn request(self, only: Only) -> (u16, Vec<u8>) {
         let address = |family| (RTM_GETADDR, [&[family], &[0; 7][..]].concat());
         match self {
             Self::Links => {
@@ -77,13 +80,21 @@ impl Table {
                 payload.extend(8_u16.to_ne_bytes());
                 payload.extend(IFLA_EXT_MASK.to_ne_bytes());
                 payload.extend(RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+                if only == Only::Ipvlans {
+                    payload.extend(16_u16.to_ne_bytes());
+                    payload.extend(IFLA_LINKINFO.to_ne_bytes());
+                    payload.extend(11_u16.to_ne_bytes());
+                    payload.extend(IFLA_INFO_KIND.to_ne_bytes());
+                    payload.extend(b"ipvlan\0\0");
+                }
                 (RTM_GETLINK, payload)
             }
             Self::Ipv4Addresses => address(AF_INET),
             Self::Ipv6Addresses => address(AF_INET6),
             Self::Vlans => (RTM_GETVLAN, [&[AF_BRIDGE], &[0; 7][..]].concat()),
             Self::MacLists => {
-                let index = only.map_or(0, |only| only.0).to_ne_bytes();
+                let index =
+                    if let Only::Device(ifindex) = only { ifindex.0 } else { 0 }.to_ne_bytes();
                 (RTM_GETNEIGH, [&[AF_BRIDGE, 0, 0, 0], &index[..], &[0; 4]].concat())
             }
         }
@@ -110,6 +121,16 @@ impl Table {
             _ => false,
         }
     }
+}
+
+/// Which rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Only {
+    All,
+    /// Those of one device.
+    Device(IfIndex),
+    /// Links of that kind.
+    Ipvlans,
 }
 
 impl fmt::Display for Table {
@@ -188,7 +209,7 @@ impl Dumper {
     /// # Panics
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn mac_list(&mut self, ifindex: IfIndex) -> Result<BTreeSet<Mac>, SnapshotError> {
-        let (rows, flaw) = self.dump(Table::MacLists, Some(ifindex)).await?;
+        let (rows, flaw) = self.dump(Table::MacLists, Only::Device(ifindex)).await?;
         if let Some(flaw) = flaw {
             return Err(flaw.into_error(Table::MacLists, Snapshot::default()));
         }
@@ -197,6 +218,26 @@ impl Dumper {
             _ => None,
         };
         Ok(rows.into_iter().filter_map(mac).collect())
+    }
+
+    /// All ipvlans. Mode and flags belong to the device below them, but the kernel announces a change for one of them only,
+    /// and the others with what was before. Bounded and cancel safe as [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// Whenever one may be missing.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time enabled.
+    pub async fn ipvlans(&mut self) -> Result<Vec<Link>, SnapshotError> {
+        let (rows, flaw) = self.dump(Table::Links, Only::Ipvlans).await?;
+        if let Some(flaw) = flaw {
+            return Err(flaw.into_error(Table::Links, Snapshot::default()));
+        }
+        let ipvlan = |row| match row {
+            Event::Link(link) if matches!(link.kind, LinkKind::Ipvlan { .. }) => Some(*link),
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(ipvlan).collect())
     }
 
     /// Dumps everything. Bounded: at most 5 dumps of each table, 5 s each. Yields to the runtime between parts. Cancel
@@ -211,7 +252,7 @@ impl Dumper {
         let mut snapshot = Snapshot::default();
         let mut unclean = None;
         for table in Table::ALL {
-            let (rows, flaw) = match self.dump(table, None).await {
+            let (rows, flaw) = match self.dump(table, Only::All).await {
                 Err(refusal) if table.is_absent(&refusal) => continue,
                 dumped => dumped?,
             };
@@ -238,7 +279,7 @@ impl Dumper {
     async fn dump(
         &mut self,
         table: Table,
-        only: Option<IfIndex>,
+        only: Only,
     ) -> Result<(Vec<Event>, Option<Flaw>), SnapshotError> {
         let mut former: Option<Vec<Event>> = None;
         for attempt in 1..=ATTEMPTS {
@@ -271,7 +312,7 @@ impl Dumper {
 
     /// One dump. The socket is put back only when the dump ended, also if by a refusal: after any other error, a time-out
     /// or a cancellation it is closed, because an unfinished dump cannot be called off.
-    async fn ask(&mut self, table: Table, only: Option<IfIndex>) -> Result<Reply, SnapshotError> {
+    async fn ask(&mut self, table: Table, only: Only) -> Result<Reply, SnapshotError> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
             None if Namespace::current() != self.namespace => {

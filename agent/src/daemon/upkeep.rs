@@ -2,7 +2,7 @@
 //! daemon.
 //!
 //! ```text
-//!   event ─▶ fold ─┬─ own MAC changed ─▶ Filters, Record
+//!   event ─▶ fold ─┬─ own MAC changed ─▶ Questions, Record
 //!                  └─ an entry of our own ─▶ not folded in
 //!   once a turn:   answers ─▶ what should be in bridges ─▶ Record ─▶ the kernel
 //! ```
@@ -33,7 +33,12 @@ pub(super) struct Memory {
 impl Daemon {
     /// Folds an event in, but for those about entries that were made here: nobody asked for these MACs.
     pub(super) fn fold(&mut self, event: Event) {
-        self.filters.notice(&event);
+        self.questions.notice(&event, self.reconciler.topology());
+        self.fold_answer(event);
+    }
+
+    /// As [`Self::fold`], for an event that was asked for.
+    pub(super) fn fold_answer(&mut self, event: Event) {
         if !self.fdb.notice(&event) {
             return;
         }
@@ -98,7 +103,7 @@ impl Daemon {
             let may_route = |link| judge(&scene, link).reason() != Some(Reason::LowerNotAsic);
             if link.is_some_and(may_route) {
                 self.memory.stirred = true;
-                self.filters.changed(ifindex);
+                self.questions.mac_changed(ifindex);
             }
         }
     }

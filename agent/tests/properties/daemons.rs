@@ -27,7 +27,7 @@ struct Scene {
 impl Scene {
     fn new(personality: &str) -> Self {
         let world = World::new();
-        let rig = Rig::started(personality, &world).unwrap();
+        let rig = Rig::started(personality, &world).expect("the agent starts");
         Self { world, rig }
     }
 
@@ -37,7 +37,7 @@ impl Scene {
         for action in actions {
             let events = self.world.act(&action);
             self.rig.feed(events);
-            changes.extend(self.rig.changes().unwrap());
+            changes.extend(self.rig.changes().expect("the chip takes them"));
         }
         changes
     }
@@ -48,7 +48,7 @@ impl Scene {
     }
 
     fn agree(&mut self) {
-        judge_step("spectrum2", &mut self.rig, &self.world).unwrap();
+        judge_step("spectrum2", &mut self.rig, &self.world).expect("all agree");
     }
 }
 

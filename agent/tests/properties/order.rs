@@ -70,7 +70,7 @@ impl Lab {
 
     /// The acknowledged rows; and, of every tenth, what the chip itself says.
     fn held(&self, nth: usize) -> Held {
-        let chip = if nth % 10 == 0 { bare_chip(&self.rig) } else { BTreeSet::new() };
+        let chip = if nth.is_multiple_of(10) { bare_chip(&self.rig) } else { BTreeSet::new() };
         (bare_rows(&self.rig), chip)
     }
 

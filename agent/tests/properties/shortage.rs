@@ -62,7 +62,7 @@ fn shortages() -> Vec<Shortage> {
     let in_vrf = |port, vrf| Action::Enslave(Dev::port(port), Some(vrf));
     let vmacs = |range: std::ops::Range<u32>| {
         range.flat_map(|number| {
-            let vrid = u8::try_from(number).unwrap() + 1;
+            let vrid = u8::try_from(number).expect("a VRID") + 1;
             vmac_on(Dev::vmac(number), Dev::port(1), [0, 0, 0x5e, 0, 1, vrid])
         })
     };

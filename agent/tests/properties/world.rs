@@ -189,7 +189,7 @@ impl World {
             Action::Up(_, up) => self.set_up(index, up, out),
             Action::Oper(_, oper) => self.change(index, out, |device| device.oper = oper),
             Action::ProtoDown(_, down) => {
-                self.change(index, out, |device| device.proto_down = down)
+                self.change(index, out, |device| device.proto_down = down);
             }
             Action::Mtu(_, mtu) => self.change(index, out, |device| device.mtu = mtu),
             Action::Rename(_, excluded) => self.change(index, out, |device| {

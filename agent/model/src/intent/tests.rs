@@ -177,7 +177,7 @@ fn a_link_local_waits_for_the_lowers() {
         topology(events)
     };
     let reason =
-        |topology: &Topology| unit_of(&topology, IfIndex(SWP1)).vmacs[&IfIndex(21)].reason();
+        |topology: &Topology| unit_of(topology, IfIndex(SWP1)).vmacs[&IfIndex(21)].reason();
     assert_eq!(reason(&events(None)), Some(Reason::LinklocalOnly));
     assert_eq!(reason(&events(Some("fe80::51/64"))), Some(Reason::LinklocalOnly));
     assert_eq!(reason(&events(Some("fe80::1/64"))), None);

@@ -38,7 +38,7 @@ impl Reconciler {
     fn elect_aware_bridge(&mut self) {
         let concerns = |ifindex: &IfIndex| {
             self.aware_bridge == Some(*ifindex)
-                || self.topology.link(*ifindex).is_some_and(|link| is_bridge(link))
+                || self.topology.link(*ifindex).is_some_and(is_bridge)
         };
         if !self.changed.iter().any(concerns) {
             return;

@@ -181,7 +181,7 @@ impl Numbers {
         }
     }
 
-    fn rif_row(&self, rig: &Rig, rif: Rif) -> Rif {
+    fn rif_row(&self, rig: &Rig, rif: &Rif) -> Rif {
         let kind = match rif.kind {
             RifKind::Subport { at, fid } => {
                 RifKind::Subport { at: self.at(at), fid: self.fid(fid) }
@@ -190,12 +190,12 @@ impl Numbers {
             RifKind::Fid { fid } => RifKind::Fid { fid: self.fid(fid) },
         };
         let (vr, mac_profile) = (table(rig, rif.vr), MacProfile(0));
-        Rif { rif: self.rif(rif.rif), kind, vr, mac_profile, ..rif }
+        Rif { rif: self.rif(rif.rif), kind, vr, mac_profile, ..rif.clone() }
     }
 
     fn applied(&self, rig: &Rig, mut entry: Entry) -> Entry {
         match &mut entry {
-            Entry::Rif(rif) => *rif = self.rif_row(rig, rif.clone()),
+            Entry::Rif(rif) => *rif = self.rif_row(rig, rif),
             Entry::VrTree { vr, .. }
             | Entry::MulticastDefault { vr, .. }
             | Entry::Route { vr, .. } => *vr = table(rig, *vr),

@@ -98,7 +98,7 @@ fn slave(kernel: &Kernel, ifindex: u32, device: &Device) -> Slave {
         },
         // One that carries no traffic is a backup, or has no link.
         Some(Kind::Bond { .. }) => Slave::BondSlave {
-            active: device.carries || ifindex % 2 == 0,
+            active: device.carries || ifindex.is_multiple_of(2),
             link_up: device.carries || ifindex % 2 == 1,
         },
         Some(Kind::Vrf(_)) => Slave::Other { name: "vrf".to_owned() },
