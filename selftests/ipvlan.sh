@@ -16,6 +16,7 @@ ALL_TESTS="
 	on_a_vlan_device_and_on_a_bridge
 "
 . "$(dirname "$0")/lib/lib.sh"
+. "$LIB/ask.sh"
 
 #   r1: swp1 192.0.2.1 ── c1 192.0.2.51, seen by the agent      h1: 192.0.2.10
 #   n2: c2 192.0.2.52      n3: c3 192.0.2.53                     siblings that live elsewhere

@@ -11,6 +11,7 @@ ALL_TESTS="
 	one_vlan_goes_and_the_others_stay
 "
 . "$(dirname "$0")/lib/lib.sh"
+. "$LIB/ask.sh"
 
 VRIDS=255
 VLANS=${FH_SCALE_VLANS:-1000} BUDGET=${FH_SCALE_SECONDS:-60}

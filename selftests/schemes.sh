@@ -17,6 +17,7 @@ ALL_TESTS="
 	neighbour_with_a_multicast_mac
 "
 . "$(dirname "$0")/lib/lib.sh"
+. "$LIB/ask.sh"
 
 OTHER=02:00:00:00:00:99 CLUSTER=03:bf:c0:00:02:c8 ANYCAST=00:1c:73:00:00:99
 watch() { "$PY" -ISB "$LIB/watch.py" "$@"; }

@@ -14,6 +14,7 @@ ALL_TESTS="
 	nothing_is_left
 "
 . "$(dirname "$0")/lib/lib.sh"
+. "$LIB/ask.sh"
 
 OTHER=02:00:00:00:00:99
 

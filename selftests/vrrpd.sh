@@ -20,6 +20,7 @@ ALL_TESTS="
 	vlan_device_as_master
 "
 . "$(dirname "$0")/lib/lib.sh"
+. "$LIB/ask.sh"
 
 V5=00:00:5e:00:01:05 V7=00:00:5e:00:01:07 V9=00:00:5e:00:01:09
 VIP=192.0.2.254/24

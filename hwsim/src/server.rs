@@ -1,6 +1,6 @@
 //! The socket's side of the program: who is connected, what they sent, what they are still owed.
 //!
-//! Nothing here waits. A client that does not read its answers is owed at most [`OWED`] bytes;
+//! Nothing here waits. A client that does not read its answers is owed at most `OWED` bytes;
 //! then it is cut off, so that it can hold up neither the chip nor other clients.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -4,39 +4,12 @@
 #   w2 h2 ─┤ swp1 … swp6 of r1, and what a test makes of them      wN: a network namespace with the host behind port N
 #   …      │
 #
-# One Python process (wire.py) answers for the chip, for JSON and about frames; without it these scripts would take minutes.
+. "$LIB/ask.sh"
 
 V5=00:00:5e:00:01:05 V6=00:00:5e:00:01:06 V7=00:00:5e:00:01:07
 OTHER=02:00:00:00:00:99 # a source MAC of no netdev
 SOCKET=$(chip_socket r1)
 
-# ------------------------------------------------------------------------------------------------------ asking, quickly
-
-mkfifo "$RUN/ask" "$RUN/answer"
-"$PY" -ISB "$LIB/wire.py" "$RUN/ask" "$RUN/answer" 2>"$RUN/wire.log" &
-PID[wire]=$!
-exec 8>"$RUN/ask" 9<"$RUN/answer"
-
-# ask VERB FIELD...: the answer on stdout, if there is one.
-ask() {
-	local answer status
-	{ printf '%s\x1f' "$@" && printf '\0'; } >&8
-	IFS= read -rd '' -t 60 answer <&9 || { echo "wire.py does not answer"; return 2; }
-	status=${answer%% *} answer=${answer#* }
-	[ -z "$answer" ] || printf '%s\n' "$answer"
-	return "$status"
-}
-# The same as in lib.sh, but through that process.
-json() { ask value "$1" "$(cat)"; }
-holds() { ask doc "$1" "$(cat)"; }
-chip() { ask chip "$(chip_socket "$1")" "$2"; }
-chip_holds() { ask test "$(chip_socket "$1")" "$2"; }
-chip_soon() { ask wait "$(chip_socket "$1")" "$2" "${3:-2000}"; }
-fh_holds() {
-	local ns=$1 expression=$2
-	shift 2
-	ask doc "$expression" "$(fh "$ns" -j "$@")"
-}
 # send FROM KIND KEY=VALUE...: see wire.py; with the traps of r1's chip.
 send() { ask send "$@" "socket=$SOCKET"; }
 

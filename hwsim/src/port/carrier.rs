@@ -8,7 +8,7 @@
 //!  swpN admin up ───────▶ wN admin up ──(kernel)──▶ hN has carrier
 //!  swpN up ∧ wN up ∧ wN has carrier (kernel: hN is up) ───▶ swpN has carrier, chip: link up
 //! ```
-//! How `swpN` is given its carrier depends on what it is: see [`Carrier`].
+//! How `swpN` is given its carrier depends on what it is: see `Carrier`.
 //!
 //! A veth has carrier when both ends are up, so while `swpN` is down nobody can tell whether `hN`
 //! is up; nobody needs to: a netdev that is down has no carrier to show. When `swpN` comes up, `wN`
