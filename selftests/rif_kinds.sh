@@ -23,6 +23,7 @@ ALL_TESTS="
 	spanning_tree_blocks
 	a_port_leaves_and_joins
 	pvid_moves
+	default_pvid_changes
 	vlan_filtering_toggles
 	lag_members_leave
 	last_port_leaves_the_bridge
@@ -415,6 +416,26 @@ pvid_moves() {
 	check agrees br0 vlan 1 default
 	echoes w1:h1 "$H1"
 	over w1 w2 w6
+}
+
+# Broken if what the kernel changes silently with vlan_default_pvid were not seen: PVIDs that were taken away.
+default_pvid_changes() {
+	bridged br0 "" swp1 swp2 && far && router br0 && ip -n w1 addr add 192.0.2.10/24 dev h1 || fail "set-up"
+	local pvid
+	for pvid in 20 1; do
+		r1 link set br0 type bridge vlan_default_pvid $pvid
+		r1 link set br0 type bridge vlan_filtering 1
+		check fh r1 wait vmac dev vrrp5 state offload timeout 5
+		check agrees br0 vlan $pvid default
+		echoes w1:h1 "$H1"
+		r1 link set br0 type bridge vlan_filtering 0
+	done
+	r1 link set br0 type bridge vlan_default_pvid 0
+	r1 link set br0 type bridge vlan_filtering 1
+	check synced
+	check rif_is br0 "d[0].state == 'held' and d[0].reason == 'no_pvid'"
+	silent w1:h1
+	over w1 w6
 }
 
 # Broken if a bridge that begins or ends to tell VLANs apart were bridged as before.

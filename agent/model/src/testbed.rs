@@ -52,6 +52,7 @@ pub(crate) fn bridge(ifindex: u32, aware: bool) -> Link {
         vlan_filtering: aware,
         protocol: TagProtocol::DOT1Q,
         ageing_time: 30_000,
+        default_pvid: 1,
     };
     Link {
         ifindex: IfIndex(ifindex),

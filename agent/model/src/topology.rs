@@ -53,6 +53,8 @@ pub enum Event {
     Vlans(VlanRange),
     /// RTM_DELVLAN
     VlansGone(VlanRange),
+    /// A dump of VLANs (RTM_GETVLAN): there are no others.
+    AllVlans(Vec<VlanRange>),
     /// RTM_NEWNEIGH of AF_BRIDGE with NTF_SELF: somebody told the device to receive this MAC. Macvlans do so silently.
     Receives(IfIndex, Mac),
     /// RTM_DELNEIGH of the same kind.
@@ -165,6 +167,20 @@ impl Topology {
                         self.vlans.remove(&range.ifindex);
                     }
                 }
+            }
+            Event::AllVlans(ranges) => {
+                let mut vlans = BTreeMap::<IfIndex, BTreeMap<u16, VlanFlags>>::new();
+                for range in &ranges {
+                    vlan::put(vlans.entry(range.ifindex).or_default(), range);
+                }
+                let devices: BTreeSet<IfIndex> =
+                    self.vlans.keys().chain(vlans.keys()).copied().collect();
+                for ifindex in devices {
+                    if self.vlans.get(&ifindex) != vlans.get(&ifindex) {
+                        self.touch_above(ifindex, &mut touched);
+                    }
+                }
+                self.vlans = vlans;
             }
             Event::Receives(ifindex, mac) => {
                 self.edit_macs(ifindex, |macs| macs.announce(mac), &mut touched);

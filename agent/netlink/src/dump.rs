@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use firsthop_model::topology::{Event, Link, LinkKind, Snapshot};
+use firsthop_model::topology::{Event, Link, LinkKind, Snapshot, VlanRange};
 use firsthop_model::{IfIndex, Mac};
 use tokio::time::timeout;
 
@@ -218,6 +218,26 @@ impl Dumper {
             _ => None,
         };
         Ok(rows.into_iter().filter_map(mac).collect())
+    }
+
+    /// The VLANs of all bridges and their ports. A change of `vlan_default_pvid` takes some away without a word. Bounded and
+    /// cancel safe as [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// Whenever one may be missing.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O and time enabled.
+    pub async fn vlans(&mut self) -> Result<Vec<VlanRange>, SnapshotError> {
+        let (rows, flaw) = match self.dump(Table::Vlans, Only::All).await {
+            Err(refusal) if Table::Vlans.is_absent(&refusal) => return Ok(Vec::new()),
+            dumped => dumped?,
+        };
+        if let Some(flaw) = flaw {
+            return Err(flaw.into_error(Table::Vlans, Snapshot::default()));
+        }
+        let range = |row| if let Event::Vlans(range) = row { Some(range) } else { None };
+        Ok(rows.into_iter().filter_map(range).collect())
     }
 
     /// All ipvlans. Mode and flags belong to the device below them, but the kernel announces a change for one of them only,

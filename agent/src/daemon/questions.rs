@@ -3,11 +3,13 @@
 //! ```text
 //!   a device's own MAC changed ─▶ its filters: at once, after 50 ms, after 1 s ─▶ Event::MacList, at last Event::FiltersSettled
 //!   an ipvlan changed          ─▶ all ipvlans: at once                         ─▶ Event::Link of each
+//!   vlan_default_pvid changed  ─▶ all VLANs of bridges: at once                ─▶ Event::AllVlans
 //! ```
 //!
 //! A daemon that takes a virtual MAC as the device's own leaves the former one in the filters as a second receiving address,
 //! by SIOCADDMULTI, after the change. An ipvlan's mode and flags are those of the device below, but a change is announced for
-//! one of its ipvlans only, and with what was before for the others (`ipvlan_set_port_mode`).
+//! one of its ipvlans only, and with what was before for the others (`ipvlan_set_port_mode`). A bridge's new
+//! `vlan_default_pvid` replaces the former one on it and its ports, which is not announced (`br_vlan_set_default_pvid`).
 //!
 //! What is announced while an answer is under way is newer than the answer: then the question is asked again.
 
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firsthop_model::IfIndex;
-use firsthop_model::topology::{Event, LinkKind, Topology};
+use firsthop_model::topology::{Event, Link, LinkKind, Topology};
 use firsthop_netlink::{Dumper, OpenError, SnapshotError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -30,6 +32,8 @@ const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Durati
 pub(super) enum Question {
     /// All ipvlans.
     Ipvlans,
+    /// The VLANs of all bridges and their ports.
+    Vlans,
     /// The unicast MACs in the filters of a device.
     Filters(IfIndex),
 }
@@ -48,7 +52,7 @@ impl Schedule {
     fn plan(&mut self, question: Question, now: Instant) {
         let delays = match question {
             Question::Filters(_) => &DELAYS[..],
-            Question::Ipvlans => &DELAYS[..1],
+            Question::Ipvlans | Question::Vlans => &DELAYS[..1],
         };
         self.due.insert(question, delays.iter().rev().map(|delay| now + *delay).collect());
     }
@@ -118,7 +122,20 @@ impl Questions {
                 self.outdated |= self.asked == Some(Question::Ipvlans);
                 self.schedule.plan(Question::Ipvlans, Instant::now());
             }
-            Event::LinkGone(_) => self.outdated |= self.asked == Some(Question::Ipvlans),
+            Event::Link(link)
+                if known
+                    .link(link.ifindex)
+                    .is_some_and(|former| default_pvid(former) != default_pvid(link)) =>
+            {
+                self.schedule.plan(Question::Vlans, Instant::now());
+            }
+            Event::Vlans(_) | Event::VlansGone(_) => {
+                self.outdated |= self.asked == Some(Question::Vlans);
+            }
+            Event::LinkGone(_) => {
+                let shows_links = matches!(self.asked, Some(Question::Ipvlans | Question::Vlans));
+                self.outdated |= shows_links;
+            }
             _ => {}
         }
     }
@@ -138,6 +155,7 @@ impl Questions {
                 Question::Ipvlans => dumper.ipvlans().await.map(|links| {
                     links.into_iter().map(|link| Event::Link(Box::new(link))).collect()
                 }),
+                Question::Vlans => dumper.vlans().await.map(|vlans| vec![Event::AllVlans(vlans)]),
                 Question::Filters(ifindex) => {
                     dumper.mac_list(ifindex).await.map(|macs| vec![Event::MacList(ifindex, macs)])
                 }
@@ -154,7 +172,9 @@ impl Questions {
 
     /// What is known of links may be older than what the kernel acknowledged.
     pub(super) fn are_links_open(&self) -> bool {
-        self.asked == Some(Question::Ipvlans) || self.schedule.due.contains_key(&Question::Ipvlans)
+        let is_open =
+            |question| self.asked == Some(question) || self.schedule.due.contains_key(&question);
+        is_open(Question::Ipvlans) || is_open(Question::Vlans)
     }
 
     /// Takes an answer; events if it is worth any.
@@ -175,6 +195,14 @@ impl Questions {
             events.push(Event::FiltersSettled(ifindex));
         }
         events
+    }
+}
+
+/// What a bridge gives ports that join.
+const fn default_pvid(link: &Link) -> Option<u16> {
+    match link.kind {
+        LinkKind::Bridge { default_pvid, .. } => Some(default_pvid),
+        _ => None,
     }
 }
 

@@ -94,6 +94,8 @@ fn shuffled(
         Event::Slave(ifindex, _) => *ifindex,
         Event::Address(address) | Event::AddressGone(address) => address.ifindex,
         Event::Vlans(range) | Event::VlansGone(range) => range.ifindex,
+        // nobody tells it here
+        Event::AllVlans(_) => firsthop_model::IfIndex(0),
         Event::LinkGone(ifindex)
         | Event::FiltersSettled(ifindex)
         | Event::Receives(ifindex, _)

@@ -216,6 +216,9 @@ pub enum LinkKind {
         protocol: TagProtocol,
         /// IFLA_BR_AGEING_TIME in hundredths of a second; 0: entries do not age
         ageing_time: u32,
+        /// IFLA_BR_VLAN_DEFAULT_PVID, 0..=4094: the PVID of ports that join; 0 is none. A change moves the PVID of the bridge and
+        /// its ports, and is announced as this only (`br_vlan_set_default_pvid` in net/bridge/br_vlan.c).
+        default_pvid: u16,
     },
     /// A bond.
     Bond {

@@ -153,6 +153,7 @@ fn bridge_messages_are_not_about_the_device() {
         vlan_filtering: false,
         protocol: TagProtocol::DOT1Q,
         ageing_time: 30_000,
+        default_pvid: 0,
     };
     assert_eq!(link_of(fixture("bridge")).kind, former, "without CONFIG_BRIDGE_VLAN_FILTERING");
 }
@@ -348,7 +349,7 @@ fn kinds_of_a_real_kernel() {
     assert_eq!(link_of(fixture("vlan_device")).lower(), Some(SWP1_UML));
     assert_eq!(
         kind("bridge_vlan_filtering"),
-        LinkKind::Bridge { vlan_filtering: true, protocol, ageing_time: 5000 }
+        LinkKind::Bridge { vlan_filtering: true, protocol, ageing_time: 5000, default_pvid: 1 }
     );
     assert_eq!(kind("bond_lacp"), LinkKind::Bond { mode: LagMode::Hash });
     assert_eq!(kind("bond_xor"), LinkKind::Bond { mode: LagMode::Hash });
@@ -664,11 +665,12 @@ fn any_kind() -> impl Strategy<Value = LinkKind> {
         (ipvlan_mode, flag).prop_map(|(mode, flag)| LinkKind::Ipvlan { mode, flag }),
         any::<u32>().prop_map(|table| LinkKind::Vrf { table }),
         (0..4095_u16, protocol()).prop_map(|(vid, protocol)| LinkKind::Vlan { vid, protocol }),
-        (any::<bool>(), protocol(), any::<u32>()).prop_map(
-            |(vlan_filtering, protocol, ageing_time)| LinkKind::Bridge {
+        (any::<bool>(), protocol(), any::<u32>(), 0..4095_u16).prop_map(
+            |(vlan_filtering, protocol, ageing_time, default_pvid)| LinkKind::Bridge {
                 vlan_filtering,
                 protocol,
-                ageing_time
+                ageing_time,
+                default_pvid,
             }
         ),
         (0..8_u8).prop_map(|mode| LinkKind::Bond { mode: LagMode::of_bond(mode) }),

@@ -73,6 +73,7 @@ fn kind(kind: Kind) -> LinkKind {
             vlan_filtering: filtering,
             protocol: tags(protocol),
             ageing_time: 30_000,
+            default_pvid: 1,
         },
         Kind::Bond { hashes: true } => LinkKind::Bond { mode: LagMode::Hash },
         Kind::Bond { hashes: false } => {

@@ -31,6 +31,7 @@ const IFLA_VLAN_PROTOCOL: u16 = 5;
 const IFLA_BR_AGEING_TIME: u16 = 4;
 const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IFLA_BR_VLAN_PROTOCOL: u16 = 8;
+const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
 const IFLA_BOND_MODE: u16 = 1;
 
 const IFLA_BRPORT_STATE: u16 = 1;
@@ -94,6 +95,7 @@ fn link_kind(name: String, data: &Attributes<'_>) -> Result<LinkKind, Fault> {
             protocol: protocol(data, IFLA_BR_VLAN_PROTOCOL)?,
             ageing_time: find(data, IFLA_BR_AGEING_TIME)?
                 .map_or(Ok(DEFAULT_AGEING_TIME), |time| time.u32())?,
+            default_pvid: find(data, IFLA_BR_VLAN_DEFAULT_PVID)?.map_or(Ok(0), |vid| vid.u16())?,
         },
         "bond" => LinkKind::Bond { mode: LagMode::of_bond(required(data, IFLA_BOND_MODE)?.u8()?) },
         "team" => LinkKind::Team,

@@ -182,15 +182,17 @@ fn vlan(data: &[InfoVlan]) -> LinkKind {
 
 fn bridge(data: &[InfoBridge]) -> LinkKind {
     let (mut vlan_filtering, mut protocol, mut ageing_time) = (false, TagProtocol::DOT1Q, 30_000);
+    let mut default_pvid = 0;
     for attribute in data {
         match attribute {
             InfoBridge::VlanFiltering(on) => vlan_filtering = *on,
             InfoBridge::VlanProtocol(tag) => protocol = TagProtocol((*tag).into()),
             InfoBridge::AgeingTime(time) => ageing_time = *time,
+            InfoBridge::VlanDefaultPvid(vid) => default_pvid = *vid,
             _ => {}
         }
     }
-    LinkKind::Bridge { vlan_filtering, protocol, ageing_time }
+    LinkKind::Bridge { vlan_filtering, protocol, ageing_time, default_pvid }
 }
 
 const fn lag_mode(mode: BondMode) -> LagMode {
@@ -331,11 +333,12 @@ fn link_info(kind: LinkKind) -> Vec<LinkInfo> {
             let data = vec![InfoVlan::Id(vid), InfoVlan::Protocol(protocol.0.into())];
             (InfoKind::Vlan, Some(InfoData::Vlan(data)))
         }
-        LinkKind::Bridge { vlan_filtering, protocol, ageing_time } => {
+        LinkKind::Bridge { vlan_filtering, protocol, ageing_time, default_pvid } => {
             let data = vec![
                 InfoBridge::AgeingTime(ageing_time),
                 InfoBridge::VlanFiltering(vlan_filtering),
                 InfoBridge::VlanProtocol(VlanProtocol::from(protocol.0)),
+                InfoBridge::VlanDefaultPvid(default_pvid),
             ];
             (InfoKind::Bridge, Some(InfoData::Bridge(data)))
         }
