@@ -428,6 +428,8 @@ default_pvid_changes() {
 		check fh r1 wait vmac dev vrrp5 state offload timeout 5
 		check agrees br0 vlan $pvid default
 		echoes w1:h1 "$H1"
+		# The ports are not in the former one any more.
+		check_eq "$(send w1:h1@$((21 - pvid)) advert4 vrid=9 to=w2:h2~,r1:swp1~)" "h2=0 swp1=0" "VLAN $((21 - pvid))"
 		r1 link set br0 type bridge vlan_filtering 0
 	done
 	r1 link set br0 type bridge vlan_default_pvid 0
