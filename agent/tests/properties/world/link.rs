@@ -88,9 +88,12 @@ impl World {
             events.append(&mut members);
             events.append(&mut own);
         }
+        // What becomes of its bridge is told in any case.
+        own.retain(|event| matches!(event, Event::Link(link) if link.ifindex.0 != ifindex));
         self.forget_vlans(ifindex, quietly, events);
         self.forget_addresses(ifindex, quietly, events);
         self.remove(ifindex, events);
+        events.append(&mut own);
         events.append(&mut members);
     }
 
