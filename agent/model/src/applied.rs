@@ -4,6 +4,7 @@
 //! until it was read back.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,11 @@ impl Applied {
     /// The acknowledged content of a row.
     pub fn get(&self, key: &Key) -> Option<&Entry> {
         self.tables.get(key)
+    }
+
+    /// The acknowledged rows between two.
+    pub fn range(&self, keys: RangeInclusive<Key>) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.tables.range(keys)
     }
 
     /// Exactly this content was acknowledged.

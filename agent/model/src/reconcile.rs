@@ -316,6 +316,7 @@ impl Reconciler {
                 }
                 self.troubles.insert(object, trouble);
                 self.wake_dependents(object);
+                self.due.extend(self.leaving());
             }
             None => {
                 self.due.insert(object);

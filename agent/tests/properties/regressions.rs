@@ -7,6 +7,7 @@ use crate::judge::{all_agree, anchored};
 use crate::rig::Rig;
 use crate::stories::{bond_of, plain};
 use crate::world::World;
+use crate::writes::every_write;
 use crate::{Outcome, each_step, judge_step};
 
 const ANYCAST: [u8; 6] = [0, 0x1c, 0x73, 0, 0, 0x99];
@@ -181,4 +182,60 @@ fn port_moves_from_lag_to_bridge() {
     story.push(Action::AddAddress(bridge, plain("10.0.1.2")));
     story.push(Action::Enslave(Dev::port(1), Some(bridge)));
     each_step("spectrum2", &Story(story)).unwrap();
+}
+
+// Broken if a port that moves from a LAG to another was routed again, as a port of its own, after it had left the former one.
+#[test]
+fn port_moves_from_lag_to_lag() {
+    let (one, two, vlan) = (Dev::bond(0), Dev::bond(1), Dev::vlan(1));
+    let mut story = bond_of(one, &[1, 4]);
+    let tagged = Kind::Vlan { vid: 10, protocol: Protocol::Dot1q };
+    story.push(Action::Create { dev: vlan, lower: Lower::On(one), mac: None, kind: tagged });
+    story.push(Action::AddAddress(vlan, plain("10.0.1.2")));
+    story.push(Action::Create {
+        dev: two,
+        lower: Lower::None,
+        mac: None,
+        kind: Kind::Bond { hashes: true },
+    });
+    story.push(Action::Enslave(Dev::port(4), Some(two)));
+    every_write(&Story(story)).unwrap();
+}
+
+// Broken if a VLAN on a port of a bridge that the chip can't bridge for were refused because the bridge lists the VLAN.
+#[test]
+fn vlan_on_a_port_of_a_bridge_of_unknown_protocol() {
+    let (bridge, vlan) = (Dev::bridge(0), Dev::vlan(0));
+    let tagged = Kind::Vlan { vid: 1, protocol: Protocol::Dot1q };
+    let lower = Lower::On(Dev::port(1));
+    let story = vec![
+        Action::Create { dev: vlan, lower, mac: None, kind: tagged },
+        Action::Enslave(Dev::port(1), Some(bridge)),
+        Action::Filtering(bridge, true, Protocol::Other),
+        Action::AddAddress(vlan, plain("10.0.1.2")),
+    ];
+    each_step("spectrum2", &Story(story)).unwrap();
+}
+
+// Broken if a port that left its LAG while no agent ran got no router interface of its own.
+#[test]
+fn port_leaves_its_lag_while_no_agent_runs() {
+    let run = || -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("tiny", &world)?;
+        let (bond, port) = (Dev::bond(1), Dev::port(1));
+        let mut story = bond_of(bond, &[1]);
+        story.push(Action::AddAddress(bond, plain("10.0.1.2")));
+        for action in &story {
+            let events = world.act(action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        world.act(&Action::AddAddress(port, plain("10.0.1.2")));
+        world.act(&Action::Enslave(port, None));
+        rig.restart(&world)?;
+        rig.settle()?;
+        judge_step("tiny", &mut rig, &world)
+    };
+    run().unwrap();
 }

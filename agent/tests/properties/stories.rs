@@ -412,9 +412,13 @@ fn odd() -> impl Strategy<Value = Vec<Action>> {
         Action::Enslave(Dev::vlan(1), Some(bridge)),
         Action::Rename(vmac, true),
     ];
-    let scenes =
-        [provider(Protocol::Dot1ad), provider(Protocol::Other), second, ovs, lag, locked, strays];
-    select(scenes.to_vec())
+    let on_port = created(vmac, Lower::On(Dev::port(2)), Some(VMAC_MACS[0]), Kind::Macvlan);
+    let enslaved = vec![address(Dev::port(2)), on_port, Action::Enslave(vmac, Some(bridge))];
+    let own_link_local = Action::KernelLinkLocal { dev: vmac, flags: Flags::None, says_so: true };
+    let opened = vec![address(Dev::port(2)), on_port, own_link_local];
+    let (dot1ad, unknown) = (provider(Protocol::Dot1ad), provider(Protocol::Other));
+    let scenes = vec![dot1ad, unknown, second, ovs, lag, locked, strays, enslaved, opened];
+    select(scenes)
 }
 
 /// Two router interfaces to start from: one with IPv4, the other with a link-local.

@@ -203,11 +203,13 @@ impl Scene<'_> {
                     let text = format!("{name} is not a port of Open vSwitch");
                     return objection(Reason::VlanOnOvsPort, text);
                 }
-                LinkKind::Bridge { vlan_filtering: true, protocol, .. } => {
-                    if *protocol == TagProtocol::DOT1AD {
-                        let text = format!("{name} is not a port of an 802.1ad bridge");
-                        return objection(Reason::VlanOn8021adPort, text);
-                    }
+                LinkKind::Bridge {
+                    vlan_filtering: true, protocol: TagProtocol::DOT1AD, ..
+                } => {
+                    let text = format!("{name} is not a port of an 802.1ad bridge");
+                    return objection(Reason::VlanOn8021adPort, text);
+                }
+                LinkKind::Bridge { vlan_filtering: true, protocol: TagProtocol::DOT1Q, .. } => {
                     self.check_lock(lower)?;
                     if self.topology.vlans(lower.ifindex).any(|(own, _)| own == vid) {
                         let text =

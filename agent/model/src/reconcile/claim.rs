@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Reconciler;
 use crate::applied::Applied;
 use crate::chip::{Entry, Fid, Key, PortOrLag, RifKind};
-use crate::intent::{Lane, Members, Place};
+use crate::intent::{Members, Place};
 use crate::plan::Object;
 
 impl Reconciler {
@@ -67,11 +67,20 @@ impl Reconciler {
                 }
             };
             let Some(rif) = found else { continue };
-            if let (Place::Subport(Lane { lag: Some(ifindex), .. }), RifKind::Subport { at, .. }) =
+            if let (Place::Subport(lane), RifKind::Subport { at, .. }) =
                 (&interface.place, rif.kind)
-                && let PortOrLag::Lag(lag) = at
             {
-                self.allocation.claim_lag(*ifindex, lag);
+                if let (Some(ifindex), PortOrLag::Lag(lag)) = (lane.lag, at) {
+                    self.allocation.claim_lag(ifindex, lag);
+                }
+                let wanted = match lane.lag {
+                    Some(ifindex) => self.allocation.lag(ifindex).map(PortOrLag::Lag),
+                    None => lane.ports.keys().next().copied().map(PortOrLag::Port),
+                };
+                // where the port was before: that one goes
+                if wanted != Some(at) {
+                    continue;
+                }
             }
             self.allocation.claim(object, interface.table, rif);
         }

@@ -16,7 +16,7 @@ use crate::plan::Object;
 impl Reconciler {
     /// An object waits until what it stands on is there, and one that goes until nothing stands on it.
     pub(super) fn is_blocked(&self, object: Object) -> bool {
-        let busy = |object: Object| self.due.contains(&object) || self.runs.contains_key(&object);
+        let busy = |object| self.is_busy(object);
         let rifs = || self.allocation.interfaces().filter_map(|o| self.applied_rif_of(o));
         let router = |ifindex: &IfIndex| {
             let unit = self.units.get(ifindex).and_then(|unit| unit.router_interface.as_ref());
@@ -57,6 +57,11 @@ impl Reconciler {
             }
             Object::Leftover => self.due.len() > 1 || !self.runs.is_empty(),
         }
+    }
+
+    /// It is to be compared, or is being written.
+    pub(super) fn is_busy(&self, object: Object) -> bool {
+        self.due.contains(&object) || self.runs.contains_key(&object)
     }
 
     /// What stands on an object is looked at again: it came, or can't come.
@@ -105,7 +110,8 @@ impl Reconciler {
                 self.due.extend(self.leaving());
             }
             Object::Lag(ifindex) if !self.lags.contains_key(&ifindex) => {
-                if self.allocation.lag(ifindex).is_some() {
+                let lag = self.allocation.lag(ifindex);
+                if lag.is_some_and(|lag| !self.is_there(&Key::Lag(lag))) {
                     self.allocation.release_lag(ifindex);
                     self.wake_waiting();
                 }
@@ -116,11 +122,8 @@ impl Reconciler {
                     self.wake_waiting();
                 }
             }
-            Object::Traps
-            | Object::Bridging
-            | Object::VirtualRouter(_)
-            | Object::Lag(_)
-            | Object::Leftover => {}
+            Object::Leftover => self.due.extend(self.leaving()),
+            Object::Traps | Object::Bridging | Object::VirtualRouter(_) | Object::Lag(_) => {}
         }
     }
 
@@ -140,10 +143,13 @@ impl Reconciler {
         interface.is_some_and(|interface| interface.object() == object)
     }
 
-    /// Virtual routers and LAGs that nobody intends but that still have indices.
+    /// Virtual routers and LAGs that nobody intends but that still have indices, and LAGs whose ports come or go.
     pub(super) fn leaving(&self) -> Vec<Object> {
         let tables = self.allocation.tables().filter(|table| !self.tables.contains_key(table));
         let lags = self.allocation.lags().filter(|lag| !self.lags.contains_key(lag));
-        tables.map(Object::VirtualRouter).chain(lags.map(Object::Lag)).collect()
+        tables
+            .map(Object::VirtualRouter)
+            .chain(lags.chain(self.changing_lags()).map(Object::Lag))
+            .collect()
     }
 }
