@@ -47,6 +47,14 @@ pub enum ConfigError {
         /// Line, column, and what is wrong there.
         source: Box<toml::de::Error>,
     },
+    /// Orphans can't be told without the watch.
+    #[error(
+        "Configuration file {} is not valid: `[liveness] withdraw_orphans` needs `watch`", path.display()
+    )]
+    Blind {
+        /// Which.
+        path: PathBuf,
+    },
 }
 
 /// The operator's decisions.
@@ -58,6 +66,23 @@ pub struct Config {
     pub hwsim: Option<PathBuf>,
     /// Whether to write to the chip; None: as the kind of chip suggests.
     pub manage: Option<bool>,
+    /// What advertisements are watched for.
+    pub liveness: Liveness,
+}
+
+/// What advertisements are watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// They are watched at all.
+    pub watch: bool,
+    /// The MAC of a router that has fallen silent is taken out of the chip.
+    pub withdraw_orphans: bool,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        Self { watch: true, withdraw_orphans: false }
+    }
 }
 
 /// One file; every key may be missing.
@@ -73,6 +98,7 @@ struct Document {
     #[serde(default, deserialize_with = "burst")]
     vrrp_burst: Option<u32>,
     device: Option<Device>,
+    liveness: Option<Watch>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,6 +106,13 @@ struct Document {
 struct Device {
     hwsim: Option<PathBuf>,
     manage: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Watch {
+    watch: Option<bool>,
+    withdraw_orphans: Option<bool>,
 }
 
 /// A rule that says which macvlans it is about.
@@ -119,15 +152,21 @@ impl Config {
         for path in paths {
             let text = fs::read_to_string(&path)
                 .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            let document = toml::from_str(&text)
-                .map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })?;
+            let document = toml::from_str(&text).map_err(|source| ConfigError::Invalid {
+                path: path.clone(),
+                source: Box::new(source),
+            })?;
             config.merge(document);
+            if config.liveness.withdraw_orphans && !config.liveness.watch {
+                return Err(ConfigError::Blind { path });
+            }
         }
         Ok(config)
     }
 
     fn merge(&mut self, document: Document) {
-        let Document { vmac_policy, vmac, exclude, vrrp_rate, vrrp_burst, device } = document;
+        let Document { vmac_policy, vmac, exclude, vrrp_rate, vrrp_burst, device, liveness } =
+            document;
         let policy = &mut self.policy;
         policy.vmac_policy = vmac_policy.unwrap_or(policy.vmac_policy);
         if let Some(rules) = vmac {
@@ -141,6 +180,10 @@ impl Config {
         let Device { hwsim, manage } = device.unwrap_or_default();
         self.hwsim = hwsim.or(self.hwsim.take());
         self.manage = manage.or(self.manage);
+        let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();
+        let liveness = &mut self.liveness;
+        liveness.watch = watch.unwrap_or(liveness.watch);
+        liveness.withdraw_orphans = withdraw_orphans.unwrap_or(liveness.withdraw_orphans);
     }
 }
 

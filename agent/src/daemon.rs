@@ -20,8 +20,10 @@ mod program;
 mod questions;
 mod record;
 mod reload;
+mod standing;
 mod surroundings;
 mod upkeep;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -46,13 +48,12 @@ use reload::Source;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use upkeep::Memory;
+use watch::Watch;
 
-use crate::api::Filter;
 use crate::api::listener::Incoming;
 use crate::chain;
 use crate::intent_log::IntentLog;
-use crate::telemetry;
-use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
+use crate::views;
 
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
@@ -77,6 +78,7 @@ struct Daemon {
     questions: Questions,
     answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
+    watch: Watch,
 
     chip: ChipLink,
     /// The chip is asked which MACs it learnt.
@@ -99,6 +101,7 @@ struct Daemon {
 enum Occasion {
     Stop,
     Heard(io::Result<()>),
+    Advertised(io::Result<()>),
     Dumped(observer::Dumped),
     Told(Report),
     Asked(Incoming),
@@ -132,6 +135,7 @@ impl Daemon {
             questions,
             answered,
             memory: Memory::default(),
+            watch: Watch::open(source.config.liveness, Duration::ZERO),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
             source,
@@ -162,6 +166,7 @@ impl Daemon {
                 _ = signals.interrupt.recv() => Occasion::Stop,
                 _ = signals.hangup.recv() => Occasion::Reload,
                 heard = self.observer.readable() => Occasion::Heard(heard),
+                advertised = self.watch.readable() => Occasion::Advertised(advertised),
                 Some(dumped) = self.dumps.recv() => Occasion::Dumped(dumped),
                 report = self.chip.report() => Occasion::Told(report),
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
@@ -177,7 +182,8 @@ impl Daemon {
                 Occasion::Heard(Err(source)) => {
                     return Err(DaemonError::System { what: "Waiting for events", source });
                 }
-                Occasion::Heard(Ok(())) | Occasion::Time => {}
+                Occasion::Advertised(Err(error)) => self.watch.fail(&error, self.start.elapsed()),
+                Occasion::Heard(Ok(())) | Occasion::Advertised(Ok(())) | Occasion::Time => {}
                 Occasion::Dumped(dumped) => self.take_dump(dumped),
                 Occasion::Told(report) => self.take_reports(report)?,
                 Occasion::Asked(incoming) => self.desk.take(incoming),
@@ -198,6 +204,7 @@ impl Daemon {
             self.desk.take(incoming);
         }
         let drained = self.hear();
+        self.watch.listen(&mut self.reconciler, drained, self.start.elapsed());
         self.reconciler.recompute();
         self.advance();
         self.submit();
@@ -215,6 +222,9 @@ impl Daemon {
     /// Folds in what the kernel has said. True: there is nothing more for now.
     fn hear(&mut self) -> bool {
         let heard = self.observer.drain();
+        if !heard.events.is_empty() {
+            self.watch.stir(self.start.elapsed());
+        }
         for event in heard.events {
             self.fold(event);
         }
@@ -223,6 +233,7 @@ impl Daemon {
     }
 
     fn take_dump(&mut self, dumped: observer::Dumped) {
+        self.watch.stir(self.start.elapsed());
         let news = self.observer.take_dump(dumped);
         match news.snapshot {
             Some((snapshot, Whole::Yes)) => self.replace(snapshot),
@@ -246,6 +257,7 @@ impl Daemon {
     }
 
     fn take_reports(&mut self, first: Report) -> Result<(), DaemonError> {
+        self.watch.stir(self.start.elapsed());
         let mut report = Some(first);
         for _ in 0..REPORTS {
             match report {
@@ -320,67 +332,10 @@ impl Daemon {
             self.phase.retry_at(),
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),
+            self.watch.deadline().map(|at| self.start + at),
         ];
         let far = Instant::now() + Duration::from_secs(3600);
         times.into_iter().flatten().min().unwrap_or(far)
-    }
-
-    /// Not stale, nothing pending, Applied is Intended but for what was refused or failed.
-    fn is_synced(&self) -> bool {
-        let applied = match self.phase {
-            Phase::Ready => self.reconciler.is_synced() && !self.reconciler.needs_read_back(),
-            Phase::Away => !self.is_chip_expected(),
-            _ => false,
-        };
-        applied && !self.observer.is_stale() && !self.questions.are_links_open()
-    }
-
-    /// Somebody named a chip, or there was one.
-    const fn is_chip_expected(&self) -> bool {
-        self.target.named || self.capabilities.is_some()
-    }
-
-    /// Says once that the daemon can be relied on.
-    fn announce(&mut self) {
-        let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
-        if !self.announced && (self.is_synced() || observing) {
-            self.announced = true;
-            tracing::info!(synced = self.is_synced(), "Ready");
-            telemetry::announce_ready();
-        }
-    }
-
-    fn status(&self) -> Status {
-        let all = Filter::default();
-        let rifs = views::rifs(&self.reconciler, &all);
-        let vmacs = views::vmacs(&self.reconciler, &all);
-        let counters = self.observer.counters();
-        let pending = if self.is_synced() { 0 } else { self.reconciler.pending() };
-        Status {
-            synced: self.is_synced(),
-            stale: self.observer.is_stale(),
-            generation: self.former_generation + self.reconciler.generation(),
-            netlink: Netlink {
-                messages: counters.messages,
-                dropped: counters.dropped,
-                overruns: counters.overruns,
-            },
-            resyncs: self.observer.resyncs().clone(),
-            hw: Hardware {
-                writes: self.writes,
-                failures: self.failures,
-                pending: u64::try_from(pending).unwrap_or(u64::MAX),
-            },
-            rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
-            vmacs: views::count_states(vmacs.iter().map(|vmac| vmac.state)),
-            transit: "cpu".to_owned(),
-            device: Device {
-                handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),
-                socket: self.target.socket.as_ref().map(|path| path.display().to_string()),
-                connected: self.phase != Phase::Away,
-                mode: if self.observe { Mode::Observe } else { Mode::Manage },
-            },
-        }
     }
 }
 

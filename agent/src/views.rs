@@ -10,6 +10,7 @@ mod change;
 mod diff;
 mod doctor;
 mod explain;
+mod liveness;
 mod object;
 mod status;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
 pub use doctor::{Check, CheckResult, Surroundings, check};
 pub use explain::{Condition, Explanation, explain, should_be_in_chip};
+pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
 pub use trap::{Counters, Resource, Sizes, Trap, TrapStats, resources, traps};

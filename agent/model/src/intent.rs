@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use admission::qualifying_address;
 pub use bridging::{Bridging, Member, Members, bridging, foreign_member};
 pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};

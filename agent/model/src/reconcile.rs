@@ -64,6 +64,7 @@ pub struct Reconciler {
 
     changed: BTreeSet<IfIndex>,
     aware_bridge: Option<IfIndex>,
+    withdrawn: BTreeSet<IfIndex>,
     units: BTreeMap<IfIndex, Unit>,
     bridges: BTreeMap<IfIndex, Bridging>,
     lags: BTreeMap<IfIndex, Lag>,
@@ -98,6 +99,7 @@ impl Reconciler {
             generation: 0,
             changed: BTreeSet::new(),
             aware_bridge: None,
+            withdrawn: BTreeSet::new(),
             units: BTreeMap::new(),
             bridges: BTreeMap::new(),
             lags: BTreeMap::new(),

@@ -128,6 +128,11 @@ pub struct LocalPort(pub u16);
 pub struct Vrid(u8);
 
 impl Vrid {
+    /// A number; None: 0.
+    pub const fn new(id: u8) -> Option<Self> {
+        if id == 0 { None } else { Some(Self(id)) }
+    }
+
     /// The number, 1..=255.
     pub const fn get(self) -> u8 {
         self.0

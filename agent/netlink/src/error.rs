@@ -11,7 +11,7 @@ use crate::dump::Table;
 
 /// A socket could not be made ready.
 #[derive(Debug, Error)]
-#[error("Cannot open an rtnetlink socket: {step} failed")]
+#[error("Cannot open a socket: {step} failed")]
 pub struct OpenError {
     /// The system call or option.
     pub step: &'static str,

@@ -1,4 +1,4 @@
-//! Which messages need not wake the daemon? A socket filter in classic BPF.
+//! Which messages, and which frames, need not wake the daemon? Socket filters in classic BPF.
 //!
 //! RTNLGRP_NEIGH carries every change of a host's ARP entry and every MAC that a bridge learns. Of these messages only
 //! those can matter that are of AF_BRIDGE, and about the device itself or permanent (see `decode::neighbour`); everything
@@ -7,13 +7,22 @@
 //! ```text
 //!  0 nlmsg_len   4 nlmsg_type   16 ndm_family   24 ndm_state   26 ndm_flags
 //! ```
+//!
+//! Of all frames those matter that are for VRRP, on the device that they are for: a frame with a VLAN tag is seen once more, without
+//! it, on the VLAN device.
+//!
+//! ```text
+//!  12 EtherType   23 IPv4 protocol   30 IPv4 destination   20 IPv6 next header
+//! ```
 
+use firsthop_model::liveness::wire::{GROUP_V4, VRRP};
 use libc::sock_filter;
 
 use crate::decode::neighbour::{NTF_SELF, NUD_PERMANENT};
 use crate::message::{RTM_DELNEIGH, RTM_NEWNEIGH};
 
 /// `BPF_LD | BPF_B | BPF_ABS` and its kin (include/uapi/linux/bpf_common.h).
+const LOAD_32: u16 = 0x20;
 const LOAD_8: u16 = 0x30;
 const LOAD_16: u16 = 0x28;
 const IF_EQUAL: u16 = 0x15;
@@ -34,6 +43,33 @@ pub(crate) const NOISE: [sock_filter; 11] = [
     step(RETURN, u32::MAX, 0, 0),
     step(RETURN, 0, 0, 0),
 ];
+
+/// Octets of a frame that are read: those of 255 IPv4 addresses, or 126 of IPv6.
+pub(crate) const FRAME: u16 = 2048;
+
+/// A tag whose VLAN is 0 is none. Jumps count from the next instruction.
+pub(crate) const ADVERTISEMENTS: [sock_filter; 15] = [
+    step(LOAD_32, ancillary(libc::SKF_AD_VLAN_TAG_PRESENT), 0, 0),
+    step(IF_EQUAL, 0, 2, 0),
+    step(LOAD_32, ancillary(libc::SKF_AD_VLAN_TAG), 0, 0),
+    step(IF_ANY_BIT, 0x0fff, 10, 0),
+    step(LOAD_16, 12, 0, 0),
+    step(IF_EQUAL, 0x86dd, 5, 0),
+    step(IF_EQUAL, 0x0800, 0, 7),
+    step(LOAD_8, 23, 0, 0),
+    step(IF_EQUAL, VRRP as u32, 4, 0),
+    step(LOAD_32, 30, 0, 0),
+    step(IF_EQUAL, GROUP_V4.to_bits(), 2, 3),
+    step(LOAD_8, 20, 0, 0),
+    step(IF_EQUAL, VRRP as u32, 0, 1),
+    step(RETURN, FRAME as u32, 0, 0),
+    step(RETURN, 0, 0, 0),
+];
+
+/// What the kernel knows about a frame beside its octets.
+const fn ancillary(what: libc::c_int) -> u32 {
+    (libc::SKF_AD_OFF + what).cast_unsigned()
+}
 
 const fn step(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }

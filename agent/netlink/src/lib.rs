@@ -23,7 +23,9 @@
 //! (`inet6_addr_add` leaves their message to `addrconf_dad_work`). A [`Dumper::snapshot`] has them at once. One thing is
 //! never announced: MACs that SIOCADDMULTI, or a macvlan, puts into a device's filters; see [`Dumper::mac_list`].
 //!
-//! Two sockets, always: replies on a socket that joined a group cannot be told from other processes' notifications,
+//! Beside it a [`PacketSocket`] hears what routers say: VRRP advertisements of all devices, sent and received.
+//!
+//! Two netlink sockets, always: replies on a socket that joined a group cannot be told from other processes' notifications,
 //! which carry the sequence number of their requester. Sockets open in the network namespace of the calling thread, and
 //! need a tokio runtime with I/O and time enabled.
 
@@ -34,6 +36,7 @@ mod event;
 mod filter;
 mod message;
 mod netns;
+mod packet;
 mod socket;
 mod sys;
 #[cfg(test)]
@@ -45,4 +48,5 @@ pub use error::{OpenError, SnapshotError};
 pub use event::{Counters, Drained, EventSocket, Loss};
 pub use message::{Message, messages};
 pub use netns::netns_name;
+pub use packet::{Batch, Frame, PacketSocket};
 pub use socket::Buffers;

@@ -1,12 +1,13 @@
-//! What the kernel offers on a socket that neither neli nor nix wrap: the drop counter, a filter of messages, and two
-//! calls for which the compiler cannot see that the descriptor stays open.
+//! What the kernel offers on a socket that neither neli nor nix wrap: drop counters, filters, binding a packet socket to all
+//! devices, and two calls for which the compiler cannot see that the descriptor stays open.
 #![allow(
     unsafe_code,
-    reason = "getsockopt(SO_MEMINFO), setsockopt(SO_ATTACH_FILTER), BorrowedFd and AsyncFd of a socket that only lends its number"
+    reason = "getsockopt(SO_MEMINFO, PACKET_STATISTICS), setsockopt(SO_ATTACH_FILTER), bind(sockaddr_ll), BorrowedFd and AsyncFd \
+              of a socket that only lends its number"
 )]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use neli::socket::synchronous::NlSocketHandle;
 use tokio::io::Interest;
@@ -37,7 +38,7 @@ pub(crate) fn drops(socket: &NlSocketHandle) -> Option<u32> {
 
 /// Attaches a filter (classic BPF) to what the kernel queues from now on.
 pub(crate) fn attach_filter<const N: usize>(
-    socket: &NlSocketHandle,
+    socket: &impl AsRawFd,
     mut filter: [libc::sock_filter; N],
 ) -> io::Result<()> {
     let program = libc::sock_fprog {
@@ -69,5 +70,42 @@ pub(crate) fn register(socket: NlSocketHandle) -> io::Result<AsyncFd<NlSocketHan
     let interest = Interest::READABLE | Interest::ERROR;
     // SAFETY: the handle's descriptor is open, never changes and is closed by its drop only, which AsyncFd does after
     // it deregistered.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
+}
+
+/// Lets a packet socket have the frames of all devices of its network namespace, in both directions, from now on.
+pub(crate) fn bind_to_all(socket: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: a sockaddr_ll is plain numbers, for which zero is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
+    address.sll_protocol = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
+    let size = u32::try_from(size_of_val(&address)).expect("20 octets");
+    // SAFETY: `address` is alive during the call, and `size` octets long.
+    let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Frames that the kernel could not queue on a packet socket since this was last asked. `None`: it does not say.
+pub(crate) fn dropped_frames(socket: &impl AsRawFd) -> Option<u32> {
+    let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let size = u32::try_from(size_of_val(&stats)).expect("8 octets");
+    let mut length: libc::socklen_t = size;
+    // SAFETY: `stats` is writable for `length` octets, of which the kernel writes at most that many; any bits are a u32.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut length,
+        )
+    };
+    (result == 0 && length == size).then_some(stats.tp_drops)
+}
+
+/// As [`register`], for a socket that nothing else wraps.
+pub(crate) fn register_owned(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    let interest = Interest::READABLE | Interest::ERROR;
+    // SAFETY: the descriptor is open, never changes and is closed by the drop only, which AsyncFd does after it deregistered.
     Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
 }

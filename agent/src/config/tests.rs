@@ -18,7 +18,8 @@ fn every_key_is_taken() {
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
-         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\n",
+         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\n\
+         [liveness]\nwatch = true\nwithdraw_orphans = true\n",
     )
     .unwrap();
     let mac = "00:00:5e:00:02:00/40".parse().unwrap();
@@ -31,6 +32,10 @@ fn every_key_is_taken() {
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
     assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
     assert_eq!(config.manage, Some(false));
+    assert_eq!(config.liveness, Liveness { watch: true, withdraw_orphans: true });
+    assert!(!load("[liveness]\nwatch = false\n").unwrap().liveness.watch);
+    let default = Liveness { watch: true, withdraw_orphans: false };
+    assert_eq!(load("").unwrap().liveness, default);
     assert_eq!(load("").unwrap(), Config::default());
 }
 
@@ -47,6 +52,12 @@ fn errors_say_where() {
         ("vrrp_rate = 0\n", vec!["line 1, column 13", "0 is not in 1..2000000000"]),
         ("exclude = 'swp1'\n", vec!["line 1", "sequence"]),
         ("exclude = [\n", vec!["line 1"]),
+        ("[liveness]\nwatsh = true\n", vec!["line 2, column 1", "watsh", "watch"]),
+        ("[liveness]\nwatch = 1\n", vec!["line 2, column 9", "boolean"]),
+        (
+            "[liveness]\nwatch = false\nwithdraw_orphans = true\n",
+            vec!["firsthop.toml", "withdraw_orphans", "`watch`"],
+        ),
         (
             "vrrp_rate = 5\n[[vmac]]\npolicy = 'always'\n",
             vec!["line 2, column 1", "`lower` or `mac`", "vmac_policy"],

@@ -75,6 +75,12 @@ impl Daemon {
         self.refresh();
         let now = Instant::now();
         let settled = self.is_settled();
+        let shows = |pending: &Pending| {
+            !matches!(pending.request, Request::Wait { .. }) && (settled || pending.deadline <= now)
+        };
+        if self.desk.pending.iter().any(shows) {
+            self.watch.refresh(&mut self.reconciler, self.start.elapsed());
+        }
         for pending in std::mem::take(&mut self.desk.pending) {
             let late = pending.deadline <= now;
             let reply = match &pending.request {
@@ -92,7 +98,7 @@ impl Daemon {
                     continue;
                 }
                 Request::Monitor => {
-                    let seen = Scene::of(&self.reconciler);
+                    let seen = self.scene();
                     if pending.replies.send(Reply::continued(&json!({}))) {
                         self.desk.watchers.push(Watcher { replies: pending.replies, seen });
                     }
@@ -115,7 +121,7 @@ impl Daemon {
         if self.desk.watchers.is_empty() {
             return;
         }
-        let scene = Scene::of(&self.reconciler);
+        let scene = self.scene();
         let behind = &mut self.desk.behind;
         self.desk.watchers.retain_mut(|watcher| {
             for change in scene.changes_since(&watcher.seen) {
@@ -127,6 +133,20 @@ impl Daemon {
             }
             !watcher.replies.is_closed()
         });
+    }
+
+    fn scene(&self) -> Scene {
+        let topology = self.reconciler.topology();
+        let flags = |ifindex: u32| {
+            views::Liveness::flags_of(self.watch.live(), topology.link(IfIndex(ifindex))?)
+        };
+        Scene::of(&self.reconciler).with_flags(flags)
+    }
+
+    /// What advertisements show of a macvlan.
+    fn liveness(&self, ifindex: IfIndex) -> Option<views::Liveness> {
+        let link = self.reconciler.topology().link(ifindex)?;
+        views::Liveness::of(self.watch.live(), link, self.start.elapsed())
     }
 
     /// Waiting longer would not show more.
@@ -147,7 +167,11 @@ impl Daemon {
                 Reply::of(&json!({ "rifs": views::rifs(reconciler, filter), "stale": stale }))
             }
             Request::ListVmac(filter) => {
-                Reply::of(&json!({ "vmacs": views::vmacs(reconciler, filter), "stale": stale }))
+                let mut rows = views::vmacs(reconciler, filter);
+                for row in &mut rows {
+                    row.liveness = self.liveness(IfIndex(row.ifindex));
+                }
+                Reply::of(&json!({ "vmacs": rows, "stale": stale }))
             }
             Request::ListPort(filter) => {
                 Reply::of(&json!({ "ports": views::ports(reconciler, filter), "stale": stale }))
@@ -172,7 +196,11 @@ impl Daemon {
             }
             Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {
                 Some(link) => {
-                    let told = views::explain(reconciler, link);
+                    let mut told = views::explain(reconciler, link);
+                    let (live, now) = (self.watch.live(), self.start.elapsed());
+                    told.liveness = self
+                        .liveness(link.ifindex)
+                        .or_else(|| views::Liveness::of_interface(live, link.ifindex, now));
                     Reply::of(&json!({ "explanation": told, "stale": stale }))
                 }
                 None => Failure::NoSuchDevice(dev.clone()).reply(),

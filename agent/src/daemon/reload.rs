@@ -30,7 +30,7 @@ impl Daemon {
                 return;
             }
         };
-        let Config { policy, hwsim, manage } = fresh;
+        let Config { policy, hwsim, manage, liveness } = fresh;
         for (key, same) in [
             ("device.hwsim", hwsim == self.source.config.hwsim),
             ("device.manage", manage == self.source.config.manage),
@@ -39,8 +39,14 @@ impl Daemon {
                 tracing::warn!("{key} has changed, which needs a restart of firsthopd");
             }
         }
-        let changed = policy != self.source.config.policy;
+        let former = &self.source.config;
+        let changed = policy != former.policy || liveness != former.liveness;
         tracing::info!(changed, "Configuration read again");
+        if liveness != former.liveness {
+            self.source.config.liveness = liveness;
+            self.watch.reconfigure(liveness, self.start.elapsed());
+        }
+        self.watch.stir(self.start.elapsed());
         self.source.config.policy = policy.clone();
         self.reconciler.set_policy(policy);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
+use super::Liveness;
 use super::object::{Rif, Vmac, rifs, vmacs};
 use crate::api::Filter;
 
@@ -50,6 +51,14 @@ impl Scene {
             rifs: rifs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
             vmacs: vmacs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
         }
+    }
+
+    /// With the flags that macvlans have by now.
+    pub fn with_flags(mut self, flags: impl Fn(u32) -> Option<Liveness>) -> Self {
+        for (ifindex, row) in &mut self.vmacs {
+            row.liveness = flags(*ifindex);
+        }
+        self
     }
 
     /// Takes over one change.

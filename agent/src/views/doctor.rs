@@ -1,5 +1,8 @@
 //! What around the agent may keep it, or the redundancy protocols, from working?
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use firsthop_model::intent::{Protocol, Scheme};
@@ -7,6 +10,7 @@ use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
 use super::status::{Mode, Status};
+use super::{Power, Watch};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +50,7 @@ pub trait Surroundings {
 pub fn check(reconciler: &Reconciler, status: &Status, around: &impl Surroundings) -> Vec<Check> {
     let mut checks = Checks(Vec::new());
     agent(&mut checks, status, around);
+    liveness(&mut checks, status);
     forwarding(&mut checks, around);
     protocols(&mut checks, reconciler, around);
     checks.0
@@ -89,6 +94,32 @@ fn agent(checks: &mut Checks, status: &Status, around: &impl Surroundings) {
         text.to_owned(),
         "Grant it: without it the queue of events is small, and bursts cost a new snapshot.",
     );
+}
+
+/// Whether advertisements are heard, and what they show.
+fn liveness(checks: &mut Checks, status: &Status) {
+    let Watch { watch, reason, dropped, flags, .. } = &status.liveness;
+    let why = reason.as_deref().unwrap_or_default();
+    let (bad, text) = match watch {
+        Power::On if *dropped > 0 => {
+            (Some(CheckResult::Warning), format!("{dropped} advertisements were not seen"))
+        }
+        Power::On => (None, "Advertisements are watched".to_owned()),
+        Power::Off if reason.is_none() => {
+            (None, "Advertisements are not watched, as configured".to_owned())
+        }
+        Power::Off => {
+            (Some(CheckResult::Warning), format!("Advertisements are not watched: {why}"))
+        }
+    };
+    let fix = "Grant CAP_NET_RAW; until then a daemon that died as active router goes unnoticed.";
+    checks.tell("advertisements", bad, text, fix);
+    if !flags.is_empty() {
+        let told: Vec<String> =
+            flags.iter().map(|(flag, count)| format!("{flag} {count}")).collect();
+        let fix = "`firsthop -d vmac` and `firsthop explain DEV` say where, and why.";
+        checks.tell("liveness", Some(CheckResult::Warning), told.join(", "), fix);
+    }
 }
 
 fn forwarding(checks: &mut Checks, around: &impl Surroundings) {

@@ -8,8 +8,8 @@ use firsthop_model::topology::{IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMo
 use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
-use super::name;
 use super::object::code;
+use super::{Liveness, name};
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Explanation {
     /// Where it is in the chip
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// What advertisements show; filled in where somebody listens to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<Liveness>,
 }
 
 /// Whether something in this state belongs into the chip and is not there.
@@ -183,6 +186,7 @@ fn about(
         fix: standing.reason.map(|reason| fix(reason, link)),
         chip: standing.text,
         place: None,
+        liveness: None,
     }
 }
 

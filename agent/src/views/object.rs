@@ -8,7 +8,7 @@ use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac};
 use serde::{Deserialize, Serialize};
 
-use super::{handle, name, vrf};
+use super::{Liveness, handle, name, vrf};
 use crate::api::Filter;
 
 /// A netdev as a router interface.
@@ -109,6 +109,9 @@ pub struct Vmac {
     /// Stable code
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What advertisements show; filled in where somebody listens to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<Liveness>,
 }
 
 /// A front-panel port.
@@ -230,6 +233,7 @@ pub(super) fn vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> V
         fast_path: place.is_some() && reconciler.fast_path(link) == Some(true),
         reason: code(&standing),
         state: standing.state,
+        liveness: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use firsthop_model::intent::State;
 use serde::{Deserialize, Serialize};
 
+use super::Watch;
+
 /// The agent itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -26,6 +28,8 @@ pub struct Status {
     pub vmacs: BTreeMap<String, u64>,
     /// `cpu`: packets between networks are routed by the kernel.
     pub transit: String,
+    /// Who watches advertisements, and what for.
+    pub liveness: Watch,
     /// The switch chip
     pub device: Device,
 }

@@ -69,7 +69,13 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
     let has_rif = below.is_some_and(|below| below.has_rif);
     verdict.ask(has_rif, Reason::NoRif, format!("{name} has a router interface"));
     match policy.vmac_policy_of(lower.map(|lower| lower.ifname.as_str()), link.mac) {
-        VmacPolicy::Active => active(&mut verdict, topology, link, lower),
+        VmacPolicy::Active => {
+            active(&mut verdict, topology, link, lower);
+            if scene.withdrawn.contains(&link.ifindex) {
+                let text = "its router has sent advertisements not long ago";
+                verdict.ask(false, Reason::BackupPolicy, text);
+            }
+        }
         VmacPolicy::Address => any_address(&mut verdict, topology, link),
         VmacPolicy::Oper => oper(&mut verdict, link),
         VmacPolicy::Always => {
@@ -143,12 +149,20 @@ fn active(verdict: &mut Verdict, topology: &Topology, link: &Link, lower: Option
     addresses(verdict, topology, link, lower);
 }
 
+/// An address by which the policy `active` tells that the router of a macvlan is active.
+pub fn qualifying_address<'a>(topology: &'a Topology, link: &Link) -> Option<&'a Address> {
+    let lower = link.lower().and_then(|lower| topology.link(lower));
+    let lower_addresses = lower.map_or(&[][..], |lower| topology.addresses(lower.ifindex));
+    let mut all = topology.addresses(link.ifindex).iter();
+    all.find(|address| objection(address, link, lower, lower_addresses).is_none())
+}
+
 /// At least one qualifying address, with a word on each that does not qualify.
 fn addresses(verdict: &mut Verdict, topology: &Topology, link: &Link, lower: Option<&Link>) {
     let all = topology.addresses(link.ifindex);
     let lower_addresses = lower.map_or(&[][..], |lower| topology.addresses(lower.ifindex));
     let objection = |address: &Address| objection(address, link, lower, lower_addresses);
-    if let Some(address) = all.iter().find(|address| objection(address).is_none()) {
+    if let Some(address) = qualifying_address(topology, link) {
         let text = format!("has a qualifying address ({}/{})", address.ip, address.prefix_len);
         return verdict.ask(true, Reason::NoAddress, text);
     }

@@ -32,6 +32,8 @@ pub struct Scene<'a> {
     pub chip: &'a ChipIdentity,
     /// The VLAN-aware bridge that the chip has room for; see [`aware_bridge`].
     pub aware_bridge: Option<IfIndex>,
+    /// Macvlans whose routers are silent, and whose MACs the operator wants withdrawn then.
+    pub withdrawn: &'a BTreeSet<IfIndex>,
 }
 
 /// The ports whose frames with one VID are a device's.
@@ -80,7 +82,9 @@ fn objection<T>(reason: Reason, text: impl Into<String>) -> Result<T, Objection>
 /// (mlxsw: "Only one VLAN-aware bridge is supported").
 pub fn aware_bridge(topology: &Topology, chip: &ChipIdentity) -> Option<IfIndex> {
     let policy = Policy::default();
-    let scene = Scene { topology, policy: &policy, chip, aware_bridge: None };
+    let withdrawn = BTreeSet::new();
+    let scene =
+        Scene { topology, policy: &policy, chip, aware_bridge: None, withdrawn: &withdrawn };
     let dot1q =
         |link: &Link| matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. });
     let aware = |link: &&Link| is_aware(link) && dot1q(link) && scene.has_lanes(link);

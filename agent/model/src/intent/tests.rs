@@ -18,7 +18,9 @@ fn topology(events: impl IntoIterator<Item = Event>) -> Topology {
 fn unit_of(topology: &Topology, ifindex: IfIndex) -> Unit {
     let (policy, chip) = (Policy::default(), chip());
     let aware_bridge = aware_bridge(topology, &chip);
-    unit(&Scene { topology, policy: &policy, chip: &chip, aware_bridge }, ifindex)
+    let withdrawn = BTreeSet::new();
+    let withdrawn = &withdrawn;
+    unit(&Scene { topology, policy: &policy, chip: &chip, aware_bridge, withdrawn }, ifindex)
 }
 
 /// swp1 with an address, a macvlan on it, and what `change` makes of the macvlan and its addresses.

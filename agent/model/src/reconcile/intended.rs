@@ -21,6 +21,7 @@ impl Reconciler {
             policy: &self.policy,
             chip: &self.chip,
             aware_bridge: self.aware_bridge,
+            withdrawn: &self.withdrawn,
         }
     }
 

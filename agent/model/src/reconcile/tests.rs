@@ -9,6 +9,7 @@ use crate::topology::{Address, Link};
 use crate::{Mac, Vrid};
 
 mod places;
+mod silence;
 
 const ZERO: Duration = Duration::ZERO;
 

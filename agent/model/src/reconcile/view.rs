@@ -333,6 +333,20 @@ const fn slot(rif: &Rif, family: Family) -> Option<Vrid> {
 }
 
 impl Reconciler {
+    /// See [`Self::set_withdrawn`].
+    pub const fn withdrawn(&self) -> &std::collections::BTreeSet<IfIndex> {
+        &self.withdrawn
+    }
+
+    /// Macvlans whose MACs are withdrawn although their devices look active: their routers are silent.
+    pub fn set_withdrawn(&mut self, withdrawn: std::collections::BTreeSet<IfIndex>) {
+        for ifindex in withdrawn.symmetric_difference(&self.withdrawn) {
+            let link = self.topology.link(*ifindex);
+            self.changed.extend(link.and_then(Link::lower));
+        }
+        self.withdrawn = withdrawn;
+    }
+
     /// A record of an earlier run: the device once had this MAC.
     pub fn remember_former(&mut self, ifindex: IfIndex, mac: crate::Mac) {
         self.generation += 1;

@@ -36,6 +36,14 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
             text.push_str(&wrapped(&format!("  {name:<6} :"), &what, 11));
         }
     }
+    if let Some(told) = &told.liveness {
+        let own = told.own.iter().map(|own| ("sent", own.words()));
+        let heard = told.heard.iter().map(|heard| ("heard", heard.words()));
+        let flags = told.evidence.iter().map(|evidence| ("flag", evidence.clone()));
+        for (name, what) in own.chain(heard).chain(flags) {
+            text.push_str(&wrapped(&format!("  {name:<6} :"), &what, 11));
+        }
+    }
     text
 }
 

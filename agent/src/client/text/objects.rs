@@ -3,7 +3,7 @@
 use super::table::{Table, or_dash};
 use super::{WIDTH, sentence, wrapped};
 use crate::client::Options;
-use crate::views::{Change, Happening, Port, Rif, Vmac};
+use crate::views::{Change, Happening, Liveness, Port, Rif, Vmac};
 
 /// `firsthop rif`
 pub(in crate::client) fn rifs(rows: &[Rif], options: &Options) -> String {
@@ -72,6 +72,10 @@ pub(in crate::client) fn vmacs(rows: &[Vmac], options: &Options) -> String {
     for row in rows {
         let line = format!("{}: {}", row.ifindex, vmac_line(row));
         text.push_str(&with_reason(&line, row.reason.as_deref()));
+        let flags = flags(row);
+        if !flags.is_empty() {
+            text.push_str(&format!("    flags {flags}\n"));
+        }
         if options.details {
             text.push_str(&format!("    role {} policy {}", row.role.name(), row.policy));
             if let (Some(rif), Some(fid)) = (row.rif, row.fid) {
@@ -79,9 +83,24 @@ pub(in crate::client) fn vmacs(rows: &[Vmac], options: &Options) -> String {
                 text.push_str(&format!(" rif {rif} fid {fid} path {path}"));
             }
             text.push('\n');
+            text.push_str(&row.liveness.as_ref().map_or_else(String::new, evidence));
         }
     }
     text
+}
+
+/// Who advertises, and what each flag was told from.
+fn evidence(told: &Liveness) -> String {
+    let Liveness { own, heard, evidence, .. } = told;
+    let own = own.iter().map(|own| wrapped("    sent", &own.words(), 8));
+    let heard = heard.iter().map(|heard| wrapped("    heard", &heard.words(), 8));
+    own.chain(heard).chain(evidence.iter().map(|why| wrapped("    ", why, 8))).collect()
+}
+
+/// Names of flags with commas between them.
+fn flags(row: &Vmac) -> String {
+    let flags = row.liveness.iter().flat_map(|liveness| &liveness.flags);
+    flags.map(|flag| flag.name()).collect::<Vec<_>>().join(",")
 }
 
 fn vmac_line(row: &Vmac) -> String {
@@ -141,7 +160,11 @@ pub(in crate::client) fn change(change: &Change, time: Option<&str>) -> String {
     };
     let line = match (&change.rif, &change.vmac) {
         (Some(row), _) => format!("{}{}", rif_line(row), reason(&row.reason)),
-        (None, Some(row)) => format!("{}{}", vmac_line(row), reason(&row.reason)),
+        (None, Some(row)) => {
+            let flags = Some(flags(row)).filter(|flags| !flags.is_empty());
+            let flags = flags.map_or_else(String::new, |flags| format!(" flags {flags}"));
+            format!("{}{}{flags}", vmac_line(row), reason(&row.reason))
+        }
         (None, None) => String::new(),
     };
     format!("{time}{event}{} {line}\n", change.object)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::table::{Table, or_dash};
 use super::wrapped;
 use crate::client::Options;
-use crate::views::{Difference, Mode, Resource, Status, Trap};
+use crate::views::{Difference, Mode, Power, Resource, Status, Trap, Watch};
 
 /// `firsthop trap`
 pub(in crate::client) fn traps(handle: Option<&str>, rows: &[Trap], options: &Options) -> String {
@@ -82,7 +82,20 @@ pub(in crate::client) fn status(status: &Status) -> String {
     text.push_str(&counted("rifs", &status.rifs));
     text.push_str(&counted("vmacs", &status.vmacs));
     text.push_str(&format!("transit {}\n", status.transit));
+    text.push_str(&liveness(&status.liveness));
     text
+}
+
+fn liveness(watch: &Watch) -> String {
+    if watch.watch == Power::Off {
+        let why = watch.reason.as_deref().unwrap_or("as configured");
+        return wrapped("liveness", &format!("off: {why}"), 5);
+    }
+    let Watch { advertisements, dropped, flags, .. } = watch;
+    let told = flags.iter().map(|(flag, count)| format!(" {flag} {count}")).collect::<String>();
+    let told = if told.is_empty() { " none" } else { &told };
+    let text = format!("on advertisements {advertisements} dropped {dropped} flags{told}");
+    wrapped("liveness", &text, 5)
 }
 
 fn counted(name: &str, counts: &BTreeMap<String, u64>) -> String {

@@ -1,3 +1,5 @@
+use firsthop_model::liveness::Flag;
+
 use super::*;
 use crate::api::Filter;
 use crate::client::Options;
@@ -80,4 +82,62 @@ fn long_texts_are_wrapped_between_words() {
     assert_eq!(text.matches("word").count(), 40);
     let long = "x".repeat(100);
     assert_eq!(wrapped("a", &long, 2), format!("a\n  {long}\n"));
+}
+
+/// As a router sees itself after its daemon was killed, and a peer took over.
+fn orphan() -> views::Liveness {
+    let advertiser = |source: &str, priority, age_ms| views::Advertiser {
+        source: source.parse().unwrap(),
+        mac: "00:00:5e:00:01:05".parse().unwrap(),
+        version: 3,
+        priority,
+        interval_ms: 100,
+        age_ms,
+    };
+    let evidence = ["two_actives: 192.0.2.2 has advertised", "orphan: nothing was sent here"];
+    views::Liveness {
+        own: Some(advertiser("192.0.2.1", 200, 5120)),
+        heard: vec![advertiser("192.0.2.2", 100, 30)],
+        flags: vec![Flag::TwoActives, Flag::Orphan],
+        evidence: evidence.map(str::to_owned).into(),
+    }
+}
+
+// Broken if a flag were not seen in a listing, an explanation or a change, or what it was told from not with details.
+#[test]
+fn flags_and_their_evidence() {
+    let bench = switch();
+    let mut rows = views::vmacs(&bench.reconciler, &Filter::default());
+    rows.truncate(1);
+    rows[0].liveness = Some(orphan());
+    let line = "10: vrrp5@swp1: mac 00:00:5e:00:01:05 vrrp ipv4 vrid 5 offload\n    \
+                flags two_actives,orphan\n";
+    assert_eq!(vmacs(&rows, &plain()), line);
+    let details = Options { details: true, ..plain() };
+    let seen = "    sent 192.0.2.1 priority 200 every 0.1 s, 5.1 s ago (version 3)\n    \
+                heard 192.0.2.2 priority 100 every 0.1 s, 0.03 s ago (version 3)\n    \
+                two_actives: 192.0.2.2 has advertised\n    \
+                orphan: nothing was sent here\n";
+    assert_eq!(
+        vmacs(&rows, &details),
+        format!("{line}    role active policy active rif 0 fid 5120 path vrrp slot\n{seen}")
+    );
+    let link = bench.reconciler.topology().link_by_name("vrrp5").unwrap();
+    let mut told = views::explain(&bench.reconciler, link);
+    told.liveness = Some(orphan());
+    let text = explanation(&told);
+    for line in [
+        "  sent   : 192.0.2.1 priority 200 every 0.1 s, 5.1 s ago (version 3)\n",
+        "  heard  : 192.0.2.2 priority 100 every 0.1 s, 0.03 s ago (version 3)\n",
+        "  flag   : two_actives: 192.0.2.2 has advertised\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let happened = views::Change {
+        object: "vmac".into(),
+        event: views::Happening::Change,
+        rif: None,
+        vmac: rows.pop(),
+    };
+    assert!(change(&happened, None).ends_with(" offload flags two_actives,orphan\n"));
 }

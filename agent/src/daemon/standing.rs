@@ -1,0 +1,68 @@
+//! Is the agent in step with the kernel and with the chip, and what does it say about itself?
+
+use super::Daemon;
+use super::adoption::Phase;
+use crate::api::Filter;
+use crate::telemetry;
+use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
+
+impl Daemon {
+    /// Not stale, nothing pending, Applied is Intended but for what was refused or failed.
+    pub(super) fn is_synced(&self) -> bool {
+        let applied = match self.phase {
+            Phase::Ready => self.reconciler.is_synced() && !self.reconciler.needs_read_back(),
+            Phase::Away => !self.is_chip_expected(),
+            _ => false,
+        };
+        applied && !self.observer.is_stale() && !self.questions.are_links_open()
+    }
+
+    /// Somebody named a chip, or there was one.
+    pub(super) const fn is_chip_expected(&self) -> bool {
+        self.target.named || self.capabilities.is_some()
+    }
+
+    /// Says once that the daemon can be relied on.
+    pub(super) fn announce(&mut self) {
+        let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
+        if !self.announced && (self.is_synced() || observing) {
+            self.announced = true;
+            tracing::info!(synced = self.is_synced(), "Ready");
+            telemetry::announce_ready();
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let all = Filter::default();
+        let rifs = views::rifs(&self.reconciler, &all);
+        let vmacs = views::vmacs(&self.reconciler, &all);
+        let counters = self.observer.counters();
+        let pending = if self.is_synced() { 0 } else { self.reconciler.pending() };
+        Status {
+            synced: self.is_synced(),
+            stale: self.observer.is_stale(),
+            generation: self.former_generation + self.reconciler.generation(),
+            netlink: Netlink {
+                messages: counters.messages,
+                dropped: counters.dropped,
+                overruns: counters.overruns,
+            },
+            resyncs: self.observer.resyncs().clone(),
+            hw: Hardware {
+                writes: self.writes,
+                failures: self.failures,
+                pending: u64::try_from(pending).unwrap_or(u64::MAX),
+            },
+            rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
+            vmacs: views::count_states(vmacs.iter().map(|vmac| vmac.state)),
+            transit: "cpu".to_owned(),
+            liveness: self.watch.status(),
+            device: Device {
+                handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),
+                socket: self.target.socket.as_ref().map(|path| path.display().to_string()),
+                connected: self.phase != Phase::Away,
+                mode: if self.observe { Mode::Observe } else { Mode::Manage },
+            },
+        }
+    }
+}
