@@ -28,7 +28,8 @@ test-all: ## test, and a short fuzz, a soak of ten minutes, the newest kernel
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
 
 bench: ## benchmarks, one JSON object a line
-	$(call timed,selftests/lib/install.sh build >&2; $(build); cargo run -q --release -p hwsim --example wire-rate)
+	$(call timed,selftests/lib/install.sh test >&2; $(build); cargo run -q --release -p hwsim --example wire-rate; \
+		selftests/bench/failover || [ $$? = 4 ])
 
 soak: ## random changes on a running switch for SOAK_SECONDS (600)
 	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh)
