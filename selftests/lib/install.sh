@@ -2,12 +2,12 @@
 # Which tools does a target need, and are they there? Installs only what is missing, and says so.
 #
 #   install.sh build         a C linker for Rust; says what to do when Rust itself is missing
-#   install.sh test          ... and what the network namespace scripts use
+#   install.sh test          ... and what the network namespace scripts use, VRRP daemons among them
 #   install.sh demo          ... and keepalived, if it can be had; the demo has a fallback without it
 #   install.sh uml           what compiles a kernel, without Rust
 #
 # As root on a Debian-like machine it uses apt-get; otherwise it names what is missing and exits 1
-# (keepalived alone is never a reason to fail).
+# (a VRRP daemon alone is never a reason to fail). No service is started: the scripts run the daemons themselves.
 
 set -u
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive
@@ -18,11 +18,12 @@ missing=() optional=()
 # need COMMAND PACKAGE: required. want COMMAND PACKAGE: used when there.
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
+want_daemons() { want keepalived keepalived; want /usr/lib/frr/vrrpd frr; want ucarp ucarp; }
 
 case "${1:-test}" in
 build) ;;
 uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
-test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived; want nft nftables ;;
+test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want_daemons; want nft nftables ;;
 demo) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
 *) say "unknown set '$1': build, test, demo or uml"; exit 1 ;;
 esac
@@ -60,9 +61,19 @@ update() {
 	say "apt-get update (package lists are missing or old)"
 	apt_get update || say "apt-get update failed; going on with the lists that are there"
 }
+# While packages are installed, Debian's own switch says that no service is to be started; an administrator's is left alone.
+policy=/usr/sbin/policy-rc.d ours=
+keep_services_off() {
+	[ ! -e $policy ] || return 0
+	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=1
+}
+trap '[ -z "$ours" ] || rm -f $policy' EXIT
+trap 'exit 130' INT TERM HUP
+
 # install PACKAGE...: with one more try after an update of the lists.
 install_packages() {
 	local candidate
+	keep_services_off
 	candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p')
 	case "$candidate" in '' | '(none)') update ;; esac
 	say "apt-get install $*"
@@ -75,7 +86,8 @@ if [ ${#missing[@]} != 0 ] && ! install_packages "${missing[@]}"; then
 	say "could not install: ${missing[*]}"
 	exit 1
 fi
-if [ ${#optional[@]} != 0 ] && ! install_packages "${optional[@]}"; then
-	say "could not install ${optional[*]}; done without"
-fi
+# One by one: what can't be had does not cost the others.
+for package in "${optional[@]}"; do
+	install_packages "$package" || say "could not install $package; done without"
+done
 exit 0
