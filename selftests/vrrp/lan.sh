@@ -189,6 +189,9 @@ one_router_as_its_own_backup() {
 }
 
 routers
+# The host keeps to the virtual MAC: Linux tells it the MAC of its port too, when it asks for the host with the virtual address
+# (arp_announce), and then forwards what comes by mistake.
+ip -n h neigh replace $VIP4 lladdr $V5 dev h3 nud permanent
 host w4 lan 4
 on w4 sh -c "echo 1 >/proc/sys/net/ipv6/conf/h4/disable_ipv6"
 eventually 5000 carrier lan swp4 || give_up "swp4 of lan has no carrier"
