@@ -313,7 +313,7 @@ tests_run() {
 	printf 'KTAP version 1\n1..%d\n' "${#tests[@]}"
 	for test in "${tests[@]}"; do
 		number=$((number + 1)) RET=0 SKIPPED=''
-		"$test"
+		if declare -F "$test" >/dev/null; then "$test"; else fail "there is no test $test"; fi
 		verdict=ok
 		[ "$RET" = 0 ] || { verdict='not ok' FAILED=$((FAILED + 1)); }
 		if [ -n "$SKIPPED" ] && [ "$RET" = 0 ]; then
