@@ -220,6 +220,8 @@ def main():
                 bench.synced()
                 end, counted = bench.kernel(), 1
                 wrong += bench.promised(scenario)
+                # What is promised may be there before the rest of the same change.
+                bench.synced()
                 wanted = bench.held()
             elif not trouble and bench.kernel() == end:
                 counted += 1
