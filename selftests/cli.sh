@@ -169,18 +169,11 @@ json_is_as_documented() {
 	check ip -n r1 link del backup
 }
 
-# Makes a change, and looks whether the monitor has told one: then it is subscribed.
-poke() {
-	ip -n r1 addr add 203.0.113.9/32 dev swp4
-	ip -n r1 addr del 203.0.113.9/32 dev swp4
-	grep -q swp4 "$RUN/monitor.log"
-}
-
 # Broken if a program that follows changes missed one, or could not parse a line.
 monitor_prints_each_change() {
 	local line
 	start monitor r1 "$FIRSTHOP" -j monitor
-	check eventually 3000 poke
+	check eventually 3000 monitor_is_subscribed
 	check macvlan r1 swp1 seen 00:00:5e:00:01:0c 192.0.2.212/32
 	check fh r1 wait vmac dev seen state offload timeout 5
 	check ip -n r1 link del seen

@@ -115,18 +115,11 @@ own_advertisements_are_seen() {
 	check grep -q "sent $OURS priority 150 every 0.1 s" <(fh r1 -d vmac dev vrrp5)
 }
 
-# Makes a change, and looks whether the monitor has told one: then it is subscribed.
-poke() {
-	ip -n r1 addr add 203.0.113.9/32 dev swp4
-	ip -n r1 addr del 203.0.113.9/32 dev swp4
-	grep -q swp4 "$RUN/monitor.log"
-}
-
 # Broken if a daemon that was killed as the active router went unnoticed, or its MAC left the chip although nobody asked for it.
 killed_daemon_leaves_an_orphan() {
 	local begin
 	start monitor r1 "$FIRSTHOP" -j monitor
-	check eventually 10000 poke
+	check eventually 10000 monitor_is_subscribed
 	begin=$(now_ms)
 	check keepalived_kill
 	check soon vrrp5 "'orphan'"

@@ -302,6 +302,13 @@ check_eq() {
 	return 1
 }
 
+# For what was started as `monitor` in r1: makes a change, and looks whether it was told of one.
+monitor_is_subscribed() {
+	ip -n r1 addr add 203.0.113.9/32 dev swp4
+	ip -n r1 addr del 203.0.113.9/32 dev swp4
+	grep -q swp4 "$RUN/monitor.log"
+}
+
 skip() { SKIPPED=$*; }
 
 # Runs ALL_TESTS in order in one KTAP block; ends the script.

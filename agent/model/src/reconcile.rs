@@ -14,6 +14,7 @@ mod book;
 mod claim;
 mod dependence;
 mod intended;
+mod lag;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use crate::chip::{Change, Entry, Key, Tables, Vid};
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::retry::{Failure, Retry, Trouble};
-use crate::topology::{Event, Snapshot, StpState, Topology};
+use crate::topology::{Event, Link, Snapshot, StpState, Topology};
 
 pub use view::{Difference, Standing};
 
@@ -127,6 +128,15 @@ impl Reconciler {
         self.policy = policy;
         self.changed.extend(self.topology.links().map(|link| link.ifindex));
         self.due.insert(Object::Traps);
+    }
+
+    /// Macvlans whose MACs are withdrawn although their devices look active: their routers are silent.
+    pub fn set_withdrawn(&mut self, withdrawn: BTreeSet<IfIndex>) {
+        for ifindex in withdrawn.symmetric_difference(&self.withdrawn) {
+            let link = self.topology.link(*ifindex);
+            self.changed.extend(link.and_then(Link::lower));
+        }
+        self.withdrawn = withdrawn;
     }
 
     // --- Observed -------------------------------------------------------------------------------------------------

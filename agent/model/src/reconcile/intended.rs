@@ -1,17 +1,17 @@
 //! From the view to what each object should have: devices that changed, and the rows that their objects want.
 
 use super::{Obstacle, Reconciler};
-use crate::chip::{Entry, Fid, Key, LagId, PortOrLag, Rif, RifIndex, RifKind, Vid};
+use crate::IfIndex;
+use crate::chip::{Entry, Fid, Key, PortOrLag, Rif, RifIndex, RifKind};
 use crate::intent::{
     Domain, Lane, Members, Place, Reason, RouterInterface, Scene, aware_bridge, bridging, lag, unit,
 };
 use crate::plan::{
-    Object, bridging_entries, domain_entries, lag_entries, router_entries, subport_entries,
-    trap_entries, vr_entries,
+    Object, bridging_entries, domain_entries, router_entries, subport_entries, trap_entries,
+    vr_entries,
 };
 use crate::retry::Retry;
 use crate::topology::{Link, LinkKind};
-use crate::{IfIndex, LocalPort};
 
 impl Reconciler {
     /// What intent is computed from.
@@ -178,89 +178,6 @@ impl Reconciler {
         }
     }
 
-    fn want_lag(&mut self, ifindex: IfIndex) -> (Vec<Entry>, Obstacle) {
-        // A port that leaves stays until nothing is done with its frames that is the LAG's.
-        let kept: Vec<Entry> = self
-            .allocation
-            .lag(ifindex)
-            .into_iter()
-            .flat_map(|lag| self.ports_in_lag(lag).map(move |port| (lag, port)))
-            .filter(|(_, port)| !self.is_member(ifindex, *port) && !self.is_unbound(*port))
-            .map(|(lag, port)| Entry::LagCollector { port, lag })
-            .collect();
-        let Some(members) = self.lags.get(&ifindex) else {
-            let lag = kept.first().and(self.allocation.lag(ifindex));
-            return (
-                kept.into_iter().chain(lag.map(|lag| Entry::Lag { lag })).collect(),
-                Obstacle::None,
-            );
-        };
-        match lag_entries(ifindex, members, &self.limits, &mut self.allocation) {
-            Ok(mut entries) => {
-                // a port leaves one LAG before it joins another, and takes part once it has joined
-                entries.retain(|entry| match entry {
-                    Entry::LagCollector { port, .. } => match self.lag_of_port(*port) {
-                        Some(lag) => lag == ifindex,
-                        None => self.is_unbound(*port),
-                    },
-                    Entry::LagCollecting { port, .. } | Entry::LagPort { port, .. } => {
-                        self.lag_of_port(*port) == Some(ifindex)
-                    }
-                    _ => true,
-                });
-                entries.extend(kept);
-                (entries, Obstacle::None)
-            }
-            Err(reason) => (Vec::new(), Obstacle::Full(reason)),
-        }
-    }
-
-    /// Nothing is about to change in the VLANs of a port: what it does as itself or as part of a LAG is what it should do.
-    fn is_unbound(&self, port: LocalPort) -> bool {
-        let vlans = Key::PortVlan(port, Vid(0))..=Key::PortVlan(port, Vid(u16::MAX));
-        let mappings = Key::PortVidFid(port, Vid(0))..=Key::PortVidFid(port, Vid(u16::MAX));
-        let mut rows = self.applied.range(vlans).chain(self.applied.range(mappings));
-        rows.all(|(key, entry)| {
-            self.book.owners(key).all(|owner| {
-                let differs = self.book.wanted(key) != Some(entry);
-                !self.is_busy(owner) && (!differs || self.troubles.contains_key(&owner))
-            })
-        })
-    }
-
-    fn is_member(&self, lag: IfIndex, port: LocalPort) -> bool {
-        self.lags.get(&lag).is_some_and(|members| members.contains_key(&port))
-    }
-
-    /// The ports that the chip has joined to a LAG.
-    fn ports_in_lag(&self, lag: LagId) -> impl Iterator<Item = LocalPort> {
-        self.collectors().filter(move |(_, of)| *of == lag).map(|(port, _)| port)
-    }
-
-    /// The chip's ports that are in a LAG.
-    fn collectors(&self) -> impl Iterator<Item = (LocalPort, LagId)> {
-        let all = Key::LagCollector(LocalPort(0))..=Key::LagCollector(LocalPort(u16::MAX));
-        self.applied.range(all).filter_map(|(_, entry)| match entry {
-            Entry::LagCollector { port, lag } => Some((*port, *lag)),
-            _ => None,
-        })
-    }
-
-    /// The bonds and teams whose ports are not those in the chip; those in trouble have a retry of their own.
-    pub(super) fn changing_lags(&self) -> impl Iterator<Item = IfIndex> {
-        let leave = self.allocation.lags().filter(|ifindex| {
-            let lag = self.allocation.lag(*ifindex);
-            lag.is_some_and(|lag| {
-                self.ports_in_lag(lag).any(|port| !self.is_member(*ifindex, port))
-            })
-        });
-        let join = self.lags.iter().filter(|(ifindex, members)| {
-            members.keys().any(|port| self.lag_of_port(*port) != Some(**ifindex))
-        });
-        let all = leave.chain(join.map(|(ifindex, _)| *ifindex));
-        all.filter(|ifindex| !self.troubles.contains_key(&Object::Lag(*ifindex)))
-    }
-
     fn want_interface(&mut self, ifindex: IfIndex) -> (Vec<Entry>, Obstacle) {
         let object = Object::Interface(ifindex);
         let wanted = self.units.get(&ifindex).and_then(|unit| unit.router_interface.clone());
@@ -326,15 +243,6 @@ impl Reconciler {
             member.lag.is_none_or(|lag| self.lag_of_port(*port).is_some_and(|own| own == lag))
         });
         members
-    }
-
-    /// The bond or team to whose LAG the chip has joined a port.
-    fn lag_of_port(&self, port: LocalPort) -> Option<IfIndex> {
-        let Some(Entry::LagCollector { lag, .. }) = self.applied.get(&Key::LagCollector(port))
-        else {
-            return None;
-        };
-        self.allocation.lags().find(|ifindex| self.allocation.lag(*ifindex) == Some(*lag))
     }
 
     /// The router interface of a domain was refused and its time has not come.

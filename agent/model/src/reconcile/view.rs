@@ -1,6 +1,6 @@
 //! What may be asked of the state: how each router interface and virtual MAC stands, and where the columns differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -334,17 +334,8 @@ const fn slot(rif: &Rif, family: Family) -> Option<Vrid> {
 
 impl Reconciler {
     /// See [`Self::set_withdrawn`].
-    pub const fn withdrawn(&self) -> &std::collections::BTreeSet<IfIndex> {
+    pub const fn withdrawn(&self) -> &BTreeSet<IfIndex> {
         &self.withdrawn
-    }
-
-    /// Macvlans whose MACs are withdrawn although their devices look active: their routers are silent.
-    pub fn set_withdrawn(&mut self, withdrawn: std::collections::BTreeSet<IfIndex>) {
-        for ifindex in withdrawn.symmetric_difference(&self.withdrawn) {
-            let link = self.topology.link(*ifindex);
-            self.changed.extend(link.and_then(Link::lower));
-        }
-        self.withdrawn = withdrawn;
     }
 
     /// A record of an earlier run: the device once had this MAC.
