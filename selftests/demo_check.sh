@@ -57,7 +57,7 @@ stopped_by() {
 	: >"$RUN/demo-stopped"
 	env -u FH_ISOLATED FH_BIN="$BIN" FH_NO_BUILD=1 FH_DRIVER=ip \
 		setsid bash -c 'trap - INT; echo $$ >"$1"; exec bash "$2"' - "$RUN/leader" "$(dirname "$0")/demo.sh" >"$RUN/demo-stopped" 2>&1 &
-	check eventually 30000 grep -q "R2 is made active" "$RUN/demo-stopped"
+	eventually 30000 grep -q "R2 is made active" "$RUN/demo-stopped" || { fail "the demo does not come to R2"; sed 's/^/#   /' "$RUN/demo-stopped"; }
 	check running
 	leader=$(cat "$RUN/leader")
 	if [ "$1" = INT ]; then kill -INT -- "-$leader"; else kill -KILL "$leader"; fi

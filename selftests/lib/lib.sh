@@ -98,9 +98,13 @@ within() {
 pause() { read -rt "$1" <>"$RUN/never" || :; }
 mkfifo "$RUN/never"
 
+# How much longer than it says a wait may take before it gives up: these limits end a hang, they measure nothing.
+PATIENCE=1
+[ -z "${FH_UML:-}" ] || PATIENCE=4
+
 # eventually MS COMMAND...: the command succeeds within MS milliseconds.
 eventually() {
-	local limit=$(($(now_ms) + $1))
+	local limit=$(($(now_ms) + $1 * PATIENCE))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(now_ms)" -lt "$limit" ] || return 1
@@ -136,8 +140,13 @@ chip_always() {
 	chip_tool always "$socket" "$2" "$3" 2000 "${@:4}"
 }
 
-# fh NS ARGUMENT...: the client, asking the daemon of that namespace.
-fh() { "$FIRSTHOP" -n "$@"; }
+# fh NS ARGUMENT...: the client, asking the daemon of that namespace. Its waits for seconds are as patient as `eventually`.
+fh() {
+	if [ $PATIENCE != 1 ] && [[ " $* " =~ ^(.*" wait ".*" timeout ")([0-9]+)" "$ ]]; then
+		set -- "${@:1:$#-1}" $((BASH_REMATCH[2] * PATIENCE))
+	fi
+	"$FIRSTHOP" -n "$@"
+}
 # fh_holds NS EXPR ARGUMENT...: EXPR holds of the client's answer d.
 fh_holds() {
 	local ns=$1 expression=$2
