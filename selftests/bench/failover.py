@@ -168,6 +168,7 @@ class World:
         self.wire = {n: self.stamp(f"{letter}lan", f"wire-{n}", "frames", f"to-{n}", "00:00:5e:00:01") for n in (1, 2)}
         self.received = self.stamp(f"{letter}far", "received", "receive", "br0")
         self.emad = {n: Emad(f"{directory}/{letter}{n}.pcap") for n in (1, 2)} if self.chips else {}
+        self.stalls = [self.stamp(f"{letter}host", f"stalls-{cpu}", "stalls", str(cpu)) for cpu in sorted(os.sched_getaffinity(0))] if self.chips else []
         self.prober = None
 
     def path(self, name):
@@ -193,11 +194,15 @@ class World:
             self.prober = None
 
     def forget(self):
-        for tail in [*self.kernel.values(), *self.wire.values(), *self.emad.values(), self.received]:
+        for tail in [*self.kernel.values(), *self.wire.values(), *self.emad.values(), *self.stalls, self.received]:
             tail.forget()
 
     def netns(self, n):
         return f"{self.letter}{n}"
+
+    def stalled(self, begin, end):
+        """A processor of the machine ran nothing of ours meanwhile, not even with real-time priority."""
+        return any(int(event[2]) < end and event[0] > begin for tail in self.stalls for event in tail.read())
 
     def forwards(self):
         """The probes arrive: ten in a row."""
@@ -256,6 +261,9 @@ class World:
         if self.chips:
             # On a busy machine the listener may have been later than the chip: such a time says nothing.
             result["ours"] = [(acks[v] - changes[v]) / MILLION for v in vrids if acks[v] >= changes[v]]
+            result["awake"] = [
+                (acks[v] - changes[v]) / MILLION for v in vrids if acks[v] >= changes[v] and not self.stalled(changes[v], acks[v])
+            ]
             result["unstamped"] = len(vrids) - len(result["ours"])
             result["all"] = max(0, max(acks.values()) - max(changes.values())) / MILLION
             spoken = {}
@@ -519,9 +527,18 @@ def report(name, runs, peers):
     ours, window = [v for r in runs for v in r["ours"]], [v for r in runs for v in r["window"]]
     line(f"{name}_ours_p50", share(ours, 50), "ms", target=1)
     line(f"{name}_ours_p99", share(ours, 99), "ms", target=10)
+    awake(name, runs)
     for percent in (50, 99):
         line(f"{name}_window_p{percent}", share(window, percent), "ms")
     line(f"{name}_window_frames", sum(r["frames"] for r in runs) / len(runs), "frames a run")
+
+
+def awake(name, runs):
+    """The same without the times in which the machine did not run."""
+    awake = [v for r in runs for v in r["awake"]]
+    line(f"{name}_ours_stalled", sum(len(r["ours"]) for r in runs) - len(awake), "changes", digits=0)
+    if awake:
+        line(f"{name}_ours_awake_p99", share(awake, 99), "ms", target=10)
 
 
 def late_answers(directory):
@@ -591,6 +608,7 @@ def measure(name, worlds):
         for percent in (50, 99):
             line(f"255_ours_p{percent}", share(ours, percent), "ms")
             line(f"255_window_p{percent}", share(window, percent), "ms")
+        awake("255", results["c"])
         line("255_outage_p50", share([r["outage"] for r in results["c"]], 50), "ms", share([r["outage"] for r in results["l"]], 50))
     else:
         report(name, results["c"], results["l"])

@@ -9,6 +9,8 @@
  *   stamp send IFNAME DST SRC DSTIP SRCIP US   an UDP packet every US microseconds, numbered
  *   stamp receive IFNAME               those packets
  *       NS packet NUMBER SENT
+ *   stamp stalls CPU                   when a thread with real-time priority that wants to run every ms there did not for 2 ms or more
+ *       NS stall FROM
  *
  * Frames have the kernel's time. Netlink has none: this program runs with real-time priority, so that it reads a message before
  * others do.
@@ -244,6 +246,28 @@ static void receive_probes(const char *ifname)
 	}
 }
 
+/* ------------------------------------------------------------------------------------------------------------------- stalls */
+
+static void stalls(int processor)
+{
+	cpu_set_t set;
+	struct timespec pause = { 0, SECOND / 1000 };
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity");
+	puts("ready");
+	fflush(stdout);
+	for (int64_t before = now(), after;; before = after) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		after = now();
+		if (after - before >= 2 * SECOND / 1000) {
+			printf("%lld stall %lld\n", (long long)after, (long long)before);
+			fflush(stdout);
+		}
+	}
+}
+
 int main(int count, char **argument)
 {
 	struct sched_param priority = { .sched_priority = 10 };
@@ -256,6 +280,8 @@ int main(int count, char **argument)
 		send_probes(argument + 2);
 	else if (count == 3 && !strcmp(argument[1], "receive"))
 		receive_probes(argument[2]);
-	fprintf(stderr, "usage: stamp netlink | frames IFNAME MACPREFIX | send IFNAME DST SRC DSTIP SRCIP US | receive IFNAME\n");
+	else if (count == 3 && !strcmp(argument[1], "stalls"))
+		stalls(atoi(argument[2]));
+	fprintf(stderr, "usage: stamp netlink | frames IFNAME MACPREFIX | send IFNAME DST SRC DSTIP SRCIP US | receive IFNAME | stalls CPU\n");
 	return 1;
 }
