@@ -121,13 +121,10 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         let nothing =
             Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
-        let (mut observer, dumps) = Observer::open()?;
+        let (observer, dumps) = Observer::open()?;
         let (questions, answered) = Questions::open()?;
-        let policy = source.config.policy.clone();
-        if target.socket.is_none() {
-            observer.begin();
-        }
-        Ok(Self {
+        let policy = source.policy(observe, target.named);
+        let mut daemon = Self {
             observer,
             dumps,
             reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
@@ -154,7 +151,11 @@ impl Daemon {
             requests,
             desk: Desk::default(),
             announced: false,
-        })
+        };
+        if daemon.target.socket.is_none() {
+            daemon.go_without_chip();
+        }
+        Ok(daemon)
     }
 
     async fn run(&mut self, signals: &mut Signals) -> Result<(), DaemonError> {

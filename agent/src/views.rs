@@ -6,6 +6,7 @@
 //!
 //! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
 
+mod bridge;
 mod change;
 mod diff;
 mod doctor;
@@ -17,6 +18,7 @@ mod status;
 pub(crate) mod tests;
 mod trap;
 
+pub use bridge::bridge_differences;
 pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
 pub use doctor::{Check, CheckResult, Surroundings, check};

@@ -180,9 +180,9 @@ keepalived_killed() {
 FRR=/usr/lib/frr
 frr_devices() {
 	local ns=$1
-	ip -n "$ns" link add $DEV4 link swp1 address $V5 type macvlan mode bridge &&
+	ip -n "$ns" link add $DEV4 link "${LOWER:-swp1}" address $V5 type macvlan mode bridge &&
 		ip -n "$ns" link set $DEV4 addrgenmode random && ip -n "$ns" addr add $VIP4/24 dev $DEV4 && ip -n "$ns" link set $DEV4 up &&
-		ip -n "$ns" link add $DEV6 link swp1 address $W5 type macvlan mode bridge &&
+		ip -n "$ns" link add $DEV6 link "${LOWER:-swp1}" address $W5 type macvlan mode bridge &&
 		ip -n "$ns" link set $DEV6 addrgenmode random && ip -n "$ns" addr add $VIP6/64 dev $DEV6 nodad && ip -n "$ns" link set $DEV6 up
 }
 frr_on() {
@@ -190,7 +190,7 @@ frr_on() {
 	mkdir -p "$dir"
 	printf 'hostname %s\n' "$ns" >"$dir/zebra.conf"
 	cat >"$dir/vrrpd.conf" <<-END
-		interface swp1
+		interface ${LOWER:-swp1}
 		 vrrp 5 version 3
 		 vrrp 5 priority $2
 		 vrrp 5 advertisement-interval ${3:-100}

@@ -15,6 +15,7 @@ mod admission;
 mod bridging;
 mod interface;
 mod lag;
+mod linux_bridge;
 mod place;
 mod policy;
 mod reason;
@@ -33,8 +34,9 @@ pub use admission::qualifying_address;
 pub use bridging::{Bridging, Member, Members, bridging, foreign_member};
 pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};
+pub use linux_bridge::BridgeMacs;
 pub use place::{Domain, Lane, Place, Scene, aware_bridge};
-pub use policy::{MacPrefix, Policy, VmacPolicy, VmacRule};
+pub use policy::{LinuxBridges, MacPrefix, Policy, VmacPolicy, VmacRule};
 pub use reason::Reason;
 pub use scheme::{Protocol, Scheme};
 pub use traps::{
@@ -118,6 +120,8 @@ impl RouterInterface {
 pub struct Unit {
     /// None: no router interface.
     pub router_interface: Option<RouterInterface>,
+    /// What the forwarding table of the bridge should have, where Linux itself bridges; None: no such bridge.
+    pub bridge_macs: Option<BridgeMacs>,
     /// Verdict of the device as a router interface; None: it has no address and no reason to be one.
     pub rif: Option<Verdict>,
     /// Verdicts of the macvlans and ipvlans on it (or of the device itself, if that is one without a lower here).

@@ -26,15 +26,15 @@ use std::time::Duration;
 use book::Book;
 use run::{Outcome, Run};
 
-use crate::IfIndex;
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Key, Tables, Vid};
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::retry::{Failure, Retry, Trouble};
 use crate::topology::{Event, Link, Snapshot, StpState, Topology};
+use crate::{IfIndex, Mac};
 
-pub use view::{Difference, Standing};
+pub use view::{Difference, Holding, Standing};
 
 /// What stands against an object having everything that it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,8 @@ pub struct Reconciler {
     applied: Applied,
     troubles: BTreeMap<Object, Trouble>,
     refusals: BTreeMap<Key, Trouble>,
+    /// What forwarding tables of Linux's bridges have of what they should have.
+    holdings: BTreeMap<(Domain, Mac), Holding>,
 }
 
 impl Reconciler {
@@ -117,6 +119,7 @@ impl Reconciler {
             applied: Applied::default(),
             troubles: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            holdings: BTreeMap::new(),
         }
     }
 
@@ -137,6 +140,12 @@ impl Reconciler {
             self.changed.extend(link.and_then(Link::lower));
         }
         self.withdrawn = withdrawn;
+    }
+
+    /// What became of the entries of [`Unit::bridge_macs`](crate::intent::Unit::bridge_macs): those that are there, were refused,
+    /// or are on their way. The others are not there.
+    pub fn set_holdings(&mut self, holdings: BTreeMap<(Domain, Mac), Holding>) {
+        self.holdings = holdings;
     }
 
     // --- Observed -------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ impl Daemon {
     pub(super) fn take_report(&mut self, report: Report) {
         match report {
             Report::Connected(capabilities) => self.greet(capabilities),
-            Report::Absent => self.observer.begin(),
+            Report::Absent => self.go_without_chip(),
             Report::Scanned(Ok(found)) if self.phase == Phase::Scanning => self.adopt(found),
             Report::Rows(Ok(found)) if self.phase.is_reading() => self.settle_all(found),
             Report::Rows(Ok(found)) => self.settle_doubts(found),
@@ -118,7 +118,7 @@ impl Daemon {
         }
         if *self.reconciler.chip() != chip || *self.reconciler.limits() != limits {
             self.former_generation += self.reconciler.generation();
-            self.reconciler = Reconciler::new(self.source.config.policy.clone(), chip, limits);
+            self.reconciler = Reconciler::new(self.policy(true), chip, limits);
             self.observer.restart();
         }
         if !self.observe {

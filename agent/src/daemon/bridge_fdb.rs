@@ -1,5 +1,5 @@
 //! What should be in the forwarding tables of the kernel's bridges? What the chip learnt, so that Linux does not flood; and
-//! router MACs as the bridge's own, so that Linux does not bridge what the chip traps.
+//! router MACs as the bridge's own, so that Linux does not bridge what the chip traps, nor flood what it has to route itself.
 //!
 //! ```text
 //!   chip ──Notice──▶ Mirror ──Learn, Forget──────▶┐
@@ -23,11 +23,12 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_asic::Notices;
-use firsthop_model::IfIndex;
-use firsthop_model::chip::{Change, Entry};
-use firsthop_model::reconcile::Reconciler;
+use firsthop_model::chip::{Change, Entry, Vid};
+use firsthop_model::intent::Domain;
+use firsthop_model::reconcile::{Holding, Reconciler};
 use firsthop_model::topology::Event;
-use local::Locals;
+use firsthop_model::{IfIndex, Mac};
+use local::{Hold, Locals};
 use mirror::Mirror;
 use queue::Queue;
 use row::{Done, Job, Refusal, Row};
@@ -51,6 +52,8 @@ pub(super) struct BridgeFdb {
     stirred: bool,
     /// What the kernel has beyond what is known has to go.
     sweep: bool,
+    /// What the kernel said last about rows that it refused.
+    refusals: BTreeMap<Row, String>,
     /// It was said that CAP_NET_ADMIN is missing.
     warned: bool,
 }
@@ -66,6 +69,7 @@ impl BridgeFdb {
             names: BTreeMap::new(),
             stirred: false,
             sweep: false,
+            refusals: BTreeMap::new(),
             warned: false,
         }
     }
@@ -172,6 +176,14 @@ impl BridgeFdb {
                 Answer::Jobs(done) => {
                     for done in done {
                         self.complain(&done);
+                        match &done.result {
+                            Err(refusal) if done.job.is_urgent() => {
+                                self.refusals.insert(done.row, refusal.to_string());
+                            }
+                            _ => {
+                                self.refusals.remove(&done.row);
+                            }
+                        }
                         let next = self.locals.done(&done);
                         self.put(next);
                     }
@@ -208,13 +220,43 @@ impl BridgeFdb {
             // what the chip has is not known: what is there stays, and nothing comes
             is_programmed || !ready && self.locals.has(row)
         };
-        let wanted = seat::router_macs(reconciler, programmed);
+        let mut wanted = seat::router_macs(reconciler, programmed);
+        wanted.extend(seat::own_bridges(reconciler));
+        self.refusals.retain(|row, _| self.locals.has(*row));
         let own = |row: Row| seat::own_macs(topology, row.bridge).contains(&row.mac);
         let jobs = self.locals.want(&wanted, own);
         let name = |bridge| Some((bridge, topology.link(bridge)?.ifname.clone()));
         self.names = self.locals.bridges().into_iter().filter_map(name).collect();
         self.put(jobs);
         true
+    }
+
+    /// What became of the router MACs of bridges that Linux itself bridges for.
+    pub(super) fn holdings(&self, reconciler: &Reconciler) -> BTreeMap<(Domain, Mac), Holding> {
+        let holds: BTreeMap<Row, Hold> = self.locals.holds().collect();
+        let mut holdings = BTreeMap::new();
+        for macs in reconciler.units().filter_map(|(_, unit)| unit.bridge_macs.as_ref()) {
+            let domain = macs.domain;
+            let own = seat::own_macs(reconciler.topology(), domain.bridge);
+            holdings.extend(own.into_iter().map(|mac| ((domain, mac), Holding::Held)));
+        }
+        for (row, hold) in holds {
+            let domain = Domain { bridge: row.bridge, vlan: row.vlan.map(Vid) };
+            let refusal = || self.refusals.get(&row).cloned().unwrap_or_default();
+            let holding = match hold {
+                Hold::Ours | Hold::Theirs => Holding::Held,
+                Hold::Taken => Holding::Taken,
+                Hold::Refused | Hold::Stuck => Holding::Refused(refusal()),
+                Hold::Looking | Hold::Writing | Hold::Recorded | Hold::Leaving => Holding::Moving,
+            };
+            holdings.insert((domain, row.mac), holding);
+        }
+        holdings
+    }
+
+    /// Every router MAC that should be a bridge's own is, or was refused.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.stirred && !self.locals.holds().any(|(_, hold)| hold.is_moving())
     }
 
     /// Whether the chip has to be asked what it learnt.

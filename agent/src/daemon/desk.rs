@@ -189,9 +189,11 @@ impl Daemon {
             }
             Request::Status => Reply::of(&json!({ "status": self.status() })),
             Request::Diff => {
-                // Without a chip there is nothing that could differ.
-                let compared = self.capabilities.is_some();
-                let rows = if compared { views::differences(reconciler) } else { Vec::new() };
+                // Without a chip only bridges of Linux can differ.
+                let mut rows = views::bridge_differences(reconciler);
+                if self.capabilities.is_some() {
+                    rows.extend(views::differences(reconciler));
+                }
                 Reply::of(&json!({ "differences": rows, "stale": stale }))
             }
             Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {

@@ -7,6 +7,8 @@
 
 use std::path::PathBuf;
 
+use firsthop_model::intent::{LinuxBridges, Policy};
+
 use super::Daemon;
 use crate::chain;
 use crate::config::Config;
@@ -20,7 +22,25 @@ pub(super) struct Source {
     pub(super) config: Config,
 }
 
+impl Source {
+    /// The operator's decisions. Without a word about writing, bridges of Linux are looked at where there is no `chip`, and left
+    /// alone where there is one.
+    pub(super) fn policy(&self, observe: bool, chip: bool) -> Policy {
+        let linux_bridges = match self.config.manage {
+            Some(true) if !observe => LinuxBridges::Written,
+            _ if chip => LinuxBridges::Ignored,
+            _ => LinuxBridges::Shown,
+        };
+        Policy { linux_bridges, ..self.config.policy.clone() }
+    }
+}
+
 impl Daemon {
+    /// What is decided now that it is known whether there is a chip.
+    pub(super) fn policy(&self, chip: bool) -> Policy {
+        self.source.policy(self.observe, chip)
+    }
+
     /// Reads the configuration again.
     pub(super) fn reload(&mut self) {
         let fresh = match Config::load(self.source.named.as_deref()) {
@@ -47,7 +67,8 @@ impl Daemon {
             self.watch.reconfigure(liveness, self.start.elapsed());
         }
         self.watch.stir(self.start.elapsed());
-        self.source.config.policy = policy.clone();
-        self.reconciler.set_policy(policy);
+        self.source.config.policy = policy;
+        self.reconciler.set_policy(self.policy(self.is_chip_expected()));
+        self.fdb.stir();
     }
 }

@@ -1,5 +1,7 @@
 //! Is the agent in step with the kernel and with the chip, and what does it say about itself?
 
+use firsthop_model::intent::LinuxBridges;
+
 use super::Daemon;
 use super::adoption::Phase;
 use crate::api::Filter;
@@ -14,12 +16,20 @@ impl Daemon {
             Phase::Away => !self.is_chip_expected(),
             _ => false,
         };
-        applied && !self.observer.is_stale() && !self.questions.are_links_open()
+        let bridges = self.reconciler.policy().linux_bridges != LinuxBridges::Written
+            || self.fdb.is_settled();
+        applied && bridges && !self.observer.is_stale() && !self.questions.are_links_open()
     }
 
     /// Somebody named a chip, or there was one.
     pub(super) const fn is_chip_expected(&self) -> bool {
         self.target.named || self.capabilities.is_some()
+    }
+
+    /// Something may be written: to a chip, or to Linux's bridges.
+    fn writes(&self) -> bool {
+        let bridges = self.reconciler.policy().linux_bridges == LinuxBridges::Written;
+        !self.observe && (self.is_chip_expected() || bridges)
     }
 
     /// Says once that the daemon can be relied on.
@@ -61,7 +71,7 @@ impl Daemon {
                 handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),
                 socket: self.target.socket.as_ref().map(|path| path.display().to_string()),
                 connected: self.phase != Phase::Away,
-                mode: if self.observe { Mode::Observe } else { Mode::Manage },
+                mode: if self.writes() { Mode::Manage } else { Mode::Observe },
             },
         }
     }

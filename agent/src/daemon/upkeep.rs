@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use firsthop_model::IfIndex;
-use firsthop_model::intent::{Reason, judge};
+use firsthop_model::intent::{LinuxBridges, Reason, judge};
 use firsthop_model::topology::{Event, LinkKind, Snapshot, Topology};
 
 use super::Daemon;
@@ -18,6 +18,9 @@ use super::adoption::Phase;
 use super::bridge_fdb::BridgeFdb;
 use super::chip_link::Order;
 use super::record::{Facts, Former, Record};
+
+/// In the place of a chip's id in the name of the record; no chip has this one.
+const NO_CHIP: &str = "linux bridges";
 
 /// The record, and what it waits for.
 #[derive(Debug, Default)]
@@ -86,6 +89,14 @@ impl Daemon {
         self.memory.recalled = true;
     }
 
+    /// There is no chip. The bridges of Linux have a record of their own, if they are written to.
+    pub(super) fn go_without_chip(&mut self) {
+        if self.reconciler.policy().linux_bridges == LinuxBridges::Written {
+            self.open_record(NO_CHIP);
+        }
+        self.observer.begin();
+    }
+
     /// Opens the record of the chip that was connected.
     pub(super) fn open_record(&mut self, chip_id: &str) {
         if self.observe || self.memory.record.is_some() && self.memory.chip_id == chip_id {
@@ -123,6 +134,9 @@ impl Daemon {
         }
         if self.observer.may_act() && self.memory.recalled {
             let compared = self.fdb.compare(&self.reconciler, ready);
+            if compared {
+                self.reconciler.set_holdings(self.fdb.holdings(&self.reconciler));
+            }
             if compared || self.memory.stirred {
                 self.write_record();
             }

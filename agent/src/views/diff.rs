@@ -37,6 +37,9 @@ pub struct Difference {
     /// Stable code, where it was refused or failed
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What an administrator would type, where there is such a command
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// All of them: rows that would be written, and objects that can't be.
@@ -85,6 +88,7 @@ fn row(
         intended: intended.map(content),
         hardware: hardware.map(content),
         reason,
+        command: None,
     }
 }
 
@@ -99,6 +103,7 @@ fn refused(reconciler: &Reconciler, told: &BTreeSet<IfIndex>) -> Vec<Difference>
             intended: Some(intended.to_owned()),
             hardware: None,
             reason: code(standing),
+            command: None,
         };
     let mut rows = Vec::new();
     for (ifindex, unit) in reconciler.units() {

@@ -9,7 +9,7 @@ use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
 use super::object::code;
-use super::{Liveness, name};
+use super::{Liveness, bridge, name};
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Explanation {
     /// Where it is in the chip
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Where it is in a bridge of Linux's own
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
     /// What advertisements show; filled in where somebody listens to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
@@ -130,6 +133,11 @@ fn explain_vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> Expl
         explanation.place =
             Some(format!("router MAC in FID {fid} of router interface {rif}{slot}"));
     }
+    let unit = link.lower().and_then(|lower| reconciler.unit(lower));
+    let macs = unit.and_then(|unit| unit.bridge_macs.as_ref()).filter(|_| there);
+    explanation.bridge = macs.map(|macs| {
+        format!("local entry in the forwarding table of {}", bridge::place(reconciler, macs))
+    });
     explanation
 }
 
@@ -186,6 +194,7 @@ fn about(
         fix: standing.reason.map(|reason| fix(reason, link)),
         chip: standing.text,
         place: None,
+        bridge: None,
         liveness: None,
     }
 }

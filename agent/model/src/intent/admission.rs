@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use super::interface::vrf_of;
-use super::{Reason, Scene, Verdict, VmacPolicy};
+use super::place::Objection;
+use super::{LinuxBridges, Reason, Scene, Verdict, VmacPolicy};
 use crate::topology::{
     Address, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_proto,
 };
@@ -15,9 +16,20 @@ use crate::topology::{
 /// The device below a macvlan or ipvlan, in this network namespace.
 pub(super) struct Below<'a> {
     pub(super) link: &'a Link,
-    /// Why the chip has no place for it.
-    pub(super) objection: Option<Reason>,
-    pub(super) has_rif: bool,
+    pub(super) home: Home<'a>,
+}
+
+/// Who takes frames for the device below.
+#[derive(Clone, Copy)]
+pub(super) enum Home<'a> {
+    /// The chip, with a router interface.
+    Chip {
+        /// Why it has no place for the device.
+        objection: Option<Reason>,
+        has_rif: bool,
+    },
+    /// A bridge of Linux's own; or why its forwarding table has no place for the device.
+    Linux(Result<(), &'a Objection>),
 }
 
 /// Judges a macvlan or ipvlan.
@@ -31,12 +43,16 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
     );
     let lower = below.map(|below| below.link);
     let name = lower.map_or("its lower device", |lower| lower.ifname.as_str());
-    let objection = below.map_or(Some(Reason::LowerNotAsic), |below| below.objection);
-    verdict.ask(
-        objection != Some(Reason::LowerNotAsic),
-        Reason::LowerNotAsic,
-        format!("{name} is a port of the chip, or stands on one"),
-    );
+    let elsewhere = Home::Chip { objection: Some(Reason::LowerNotAsic), has_rif: false };
+    let home = below.map_or(elsewhere, |below| below.home);
+    let (on_chip, text) = match home {
+        Home::Linux(_) => (true, format!("{name} is a bridge of Linux's own, or a VLAN of one")),
+        Home::Chip { objection, .. } => (
+            objection != Some(Reason::LowerNotAsic),
+            format!("{name} is a port of the chip, or stands on one"),
+        ),
+    };
+    verdict.ask(on_chip, Reason::LowerNotAsic, text);
     verdict.ask(
         !policy.exclude.contains(&link.ifname),
         Reason::ExcludedByConfig,
@@ -46,7 +62,9 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
         ipvlan(&mut verdict, name, mode, flag);
         return verdict;
     }
-    if matches!(objection, Some(Reason::Bridge8021ad | Reason::UpperOn8021adBridge)) {
+    if let Home::Chip { objection: Some(objection), .. } = home
+        && matches!(objection, Reason::Bridge8021ad | Reason::UpperOn8021adBridge)
+    {
         let text = format!("{name} is no 802.1ad bridge");
         verdict.ask(false, Reason::UpperOn8021adBridge, text);
     }
@@ -66,8 +84,15 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
         Reason::MacMulticast,
         "has a unicast MAC",
     );
-    let has_rif = below.is_some_and(|below| below.has_rif);
-    verdict.ask(has_rif, Reason::NoRif, format!("{name} has a router interface"));
+    match home {
+        Home::Chip { has_rif, .. } => {
+            verdict.ask(has_rif, Reason::NoRif, format!("{name} has a router interface"));
+        }
+        Home::Linux(Ok(())) => {}
+        Home::Linux(Err(objection)) => {
+            verdict.ask(false, objection.reason, objection.text.clone());
+        }
+    }
     match policy.vmac_policy_of(lower.map(|lower| lower.ifname.as_str()), link.mac) {
         VmacPolicy::Active => {
             active(&mut verdict, topology, link, lower);
@@ -82,8 +107,18 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
             verdict.ask(true, Reason::NoAddress, "is always admitted (policy always)");
         }
     }
-    let lower_vrf = lower.and_then(|lower| vrf_of(topology, lower));
-    verdict.ask(vrf == lower_vrf, Reason::VrfMismatch, format!("is in the same VRF as {name}"));
+    match home {
+        Home::Chip { .. } => {
+            let lower_vrf = lower.and_then(|lower| vrf_of(topology, lower));
+            let text = format!("is in the same VRF as {name}");
+            verdict.ask(vrf == lower_vrf, Reason::VrfMismatch, text);
+        }
+        // The table says which frames are delivered upwards, whoever looks them up there.
+        Home::Linux(_) => {
+            let may_write = policy.linux_bridges == LinuxBridges::Written;
+            verdict.ask(may_write, Reason::NotManaged, "Firsthop may write to the bridge's table");
+        }
+    }
     verdict
 }
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::admission::{Below, admit, made_by_kernel};
+use super::admission::{Below, Home, admit, made_by_kernel};
 use super::{
-    Destinations, Place, Protocol, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN, Unit,
-    Verdict,
+    BridgeMacs, Destinations, Place, Protocol, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN,
+    Unit, Verdict,
 };
 use crate::topology::{Address, Link, LinkKind, Topology};
 use crate::types::Family;
@@ -25,20 +25,33 @@ pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
     let admitted = rif.admits();
     let place = scene.place(link);
     let objection = place.as_ref().err().map(|objection| objection.reason);
+    let linux = scene.linux_bridge(link);
+    let mut bridge_macs =
+        linux.as_ref().and_then(|domain| domain.as_ref().ok()).map(BridgeMacs::of);
 
     let mut vmacs = BTreeMap::new();
     let place = place.ok().filter(|_| admitted);
     let mut interface = place.and_then(|place| describe(topology, link, place));
-    let below = Below { link, objection, has_rif: interface.is_some() };
+    let home = match &linux {
+        Some(domain) => Home::Linux(domain.as_ref().map(|_| ())),
+        None => Home::Chip { objection, has_rif: interface.is_some() },
+    };
+    let below = Below { link, home };
     for upper in topology.uppers(ifindex).filter(|upper| is_virtual(upper)) {
         let verdict = admit(scene, upper, Some(&below));
         if let Some(interface) = interface.as_mut().filter(|_| verdict.admits()) {
             accept(interface, topology, upper);
         }
+        // what would be written is worth telling
+        if let Some(macs) = bridge_macs.as_mut()
+            && matches!(verdict.reason(), None | Some(Reason::NotManaged))
+        {
+            macs.accept(upper);
+        }
         vmacs.insert(upper.ifindex, verdict);
     }
     let worth_telling = admitted || !topology.addresses(ifindex).is_empty();
-    Unit { router_interface: interface, rif: worth_telling.then_some(rif), vmacs }
+    Unit { router_interface: interface, bridge_macs, rif: worth_telling.then_some(rif), vmacs }
 }
 
 /// The verdict of a device as a router interface, also for one that has no address.

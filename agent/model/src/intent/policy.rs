@@ -101,6 +101,19 @@ pub struct VmacRule {
     pub policy: VmacPolicy,
 }
 
+/// What is done about virtual MACs over bridges that Linux itself bridges for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinuxBridges {
+    /// Nothing: they are not the chip's.
+    #[default]
+    Ignored,
+    /// It is told which entries their forwarding tables should have.
+    Shown,
+    /// These entries are made.
+    Written,
+}
+
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -114,6 +127,9 @@ pub struct Policy {
     pub vrrp_rate: u32,
     /// Burst of the VRRP policer in packets; a power of two.
     pub vrrp_burst: u32,
+    /// Bridges without ports of the chip.
+    #[serde(default)]
+    pub linux_bridges: LinuxBridges,
 }
 
 impl Policy {
@@ -135,6 +151,7 @@ impl Default for Policy {
             exclude: BTreeSet::new(),
             vrrp_rate: 1024,
             vrrp_burst: 1024,
+            linux_bridges: LinuxBridges::Ignored,
         }
     }
 }

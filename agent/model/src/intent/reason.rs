@@ -151,6 +151,10 @@ reasons! {
         "This chip or driver can't take a second router MAC."
         "The kernel serves the MAC in software."
         "Nothing on this hardware."
+    NotManaged "not_managed" NotOffloaded
+        "Firsthop may only look at this bridge, which no simulated chip bridges for."
+        "The bridge floods frames for this MAC, or sends them where it last saw it."
+        "Set `manage = true` in section `[device]` of firsthop.toml, and restart firsthopd."
     NoPvid "no_pvid" Held
         "The VLAN-aware bridge has no PVID, so its own addresses are in no VLAN."
         "The chip has no router interface for it, and the kernel sees no untagged frames for it either."
@@ -159,6 +163,10 @@ reasons! {
         "The VLAN is the bridge's PVID, so the bridge itself is its router interface."
         "Frames of this VLAN are routed for the bridge, not for this VLAN device."
         "Put the address on the bridge, or give the bridge another PVID."
+    VlanNotOnBridge "vlan_not_on_bridge" Held
+        "The bridge itself is not a member of the VLAN."
+        "The bridge delivers no frames of this VLAN to the device."
+        "Make it one (`bridge vlan add dev BRIDGE vid VID self`)."
     NoRif "no_rif" Held
         "The lower device has no router interface."
         "The chip does not route frames for this MAC."
@@ -216,13 +224,17 @@ reasons! {
         "The chip would look its packets up in the wrong table, so it does not route frames for this MAC."
         "Put both into the same VRF."
     FdbConflict "fdb_conflict" Refused
-        "A foreign static entry of the chip holds this MAC."
+        "A static entry that Firsthop did not make holds this MAC, in the chip or in the bridge."
         "Frames for this MAC go where that entry says."
-        "Remove the foreign entry."
+        "Remove that entry (`bridge fdb show` has those of the bridge)."
     MacDuplicate "mac_duplicate" Refused
         "Another device owns this MAC in the same bridging domain."
         "Frames for this MAC go to the other device."
         "Give one of the two another MAC."
+    BridgeRefused "bridge_refused" Failed
+        "The kernel refused the entry in the bridge's forwarding table."
+        "The bridge floods frames for this MAC, or sends them where it last saw it."
+        "See the daemon's log for what the kernel said; it is tried again when the bridge changes."
     HwError "hw_error" Failed
         "The chip refused a write."
         "The former state is kept; the write is retried."

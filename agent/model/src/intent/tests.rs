@@ -1,5 +1,9 @@
 use super::*;
-use crate::testbed::{SWP1, address, chip, kernel_link_local, link_event, macvlan, port};
+use crate::chip::Vid;
+use crate::testbed::{
+    SWP1, SWP2, address, bridge, bridged, chip, kernel_link_local, link_event, macvlan, port, vlan,
+    vlan_of,
+};
 use crate::topology::{
     Event, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_flags,
 };
@@ -16,11 +20,15 @@ fn topology(events: impl IntoIterator<Item = Event>) -> Topology {
 }
 
 fn unit_of(topology: &Topology, ifindex: IfIndex) -> Unit {
-    let (policy, chip) = (Policy::default(), chip());
+    unit_with(&Policy::default(), topology, ifindex)
+}
+
+fn unit_with(policy: &Policy, topology: &Topology, ifindex: IfIndex) -> Unit {
+    let chip = chip();
     let aware_bridge = aware_bridge(topology, &chip);
     let withdrawn = BTreeSet::new();
     let withdrawn = &withdrawn;
-    unit(&Scene { topology, policy: &policy, chip: &chip, aware_bridge, withdrawn }, ifindex)
+    unit(&Scene { topology, policy, chip: &chip, aware_bridge, withdrawn }, ifindex)
 }
 
 /// swp1 with an address, a macvlan on it, and what `change` makes of the macvlan and its addresses.
@@ -34,6 +42,63 @@ fn verdict(upper: &Link, addresses: &[Event]) -> Option<Reason> {
     let topology = topology(base.into_iter().chain(addresses.iter().cloned()));
     let unit = unit_of(&topology, IfIndex(SWP1));
     unit.vmacs[&upper.ifindex].reason()
+}
+
+/// A bridge without ports of the chip, with what `events` add; what its unit and the verdict of the macvlan 21 are.
+fn linux_bridge(
+    linux_bridges: LinuxBridges,
+    aware: bool,
+    lower: u32,
+    events: &[Event],
+) -> (Option<Domain>, Vec<Mac>, Option<Reason>) {
+    let policy = Policy { linux_bridges, ..Policy::default() };
+    let upper = macvlan(21, lower, VMAC);
+    let base = [
+        link_event(bridge(30, aware)),
+        link_event(vlan(31, 30, 10)),
+        link_event(upper),
+        Event::Address(address(21, "192.0.2.254/24")),
+    ];
+    let topology = topology(base.into_iter().chain(events.iter().cloned()));
+    let unit = unit_with(&policy, &topology, IfIndex(lower));
+    let reason = unit.vmacs[&IfIndex(21)].reason();
+    let macs = unit.bridge_macs;
+    let domain = macs.as_ref().map(|macs| macs.domain);
+    (domain, macs.into_iter().flat_map(|macs| macs.macs.into_keys()).collect(), reason)
+}
+
+// Broken if an entry were made in another VLAN than frames for the macvlan have, or where the bridge does not get them.
+#[test]
+fn router_macs_of_linux_bridges() {
+    use LinuxBridges::{Ignored, Shown, Written};
+    let mac: Mac = VMAC.parse().unwrap();
+    let domain = |vlan: Option<u16>| Some(Domain { bridge: IfIndex(30), vlan: vlan.map(Vid) });
+    let pvid = vlan_of(30, 1, true);
+    let member = vlan_of(30, 10, false);
+
+    let of = linux_bridge;
+    assert_eq!(of(Ignored, false, 30, &[]), (None, vec![], Some(Reason::LowerNotAsic)));
+    assert_eq!(of(Shown, false, 30, &[]), (domain(None), vec![mac], Some(Reason::NotManaged)));
+    assert_eq!(of(Written, false, 30, &[]), (domain(None), vec![mac], None));
+    assert_eq!(of(Written, false, 31, &[]), (domain(None), vec![mac], None), "no VLANs there");
+    let own = std::slice::from_ref(&pvid);
+    assert_eq!(of(Written, true, 30, own), (domain(Some(1)), vec![mac], None));
+    assert_eq!(of(Written, true, 30, &[]), (None, vec![], Some(Reason::NoPvid)));
+    assert_eq!(of(Written, true, 31, own), (None, vec![], Some(Reason::VlanNotOnBridge)));
+    assert_eq!(of(Written, true, 31, &[pvid, member]), (domain(Some(10)), vec![mac], None));
+
+    // a backup: nothing to write, and nothing to show
+    let down = [link_event(Link { proto_down: true, ..macvlan(21, 30, VMAC) })];
+    for policy in [Shown, Written] {
+        assert_eq!(of(policy, false, 30, &down), (domain(None), vec![], Some(Reason::Protodown)));
+    }
+    // with a port of the chip it is the chip's
+    let ports = [link_event(bridged(port(1), 30))];
+    assert_eq!(of(Written, false, 30, &ports), (None, vec![], Some(Reason::NoRif)));
+    // what stands on no bridge is nobody's
+    let elsewhere = [link_event(Link { altnames: vec![], ..port(2) })];
+    let (domain, macs, reason) = of(Written, false, SWP2, &elsewhere);
+    assert_eq!((domain, macs, reason), (None, vec![], Some(Reason::LowerNotAsic)));
 }
 
 fn with(text: &str) -> [Event; 1] {

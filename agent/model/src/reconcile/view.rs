@@ -8,13 +8,13 @@ use super::Reconciler;
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex, Vid};
 use crate::intent::{
-    Bridging, Domain, Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict,
+    BridgeMacs, Bridging, Domain, Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict,
 };
 use crate::plan::{Allocation, Limits, Object, diff};
 use crate::retry::{Retry, Trouble};
 use crate::topology::{Link, Topology};
 use crate::types::Family;
-use crate::{IfIndex, Vrid};
+use crate::{IfIndex, Mac, Vrid};
 
 /// Where an object is on its way into the chip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,19 @@ pub struct Difference {
     pub object: Object,
     /// What would be written.
     pub change: Change,
+}
+
+/// How far a router MAC is on its way into the forwarding table of a bridge of Linux's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// It is there, acknowledged.
+    Held,
+    /// It is being written or removed.
+    Moving,
+    /// A static entry of somebody else's holds the MAC.
+    Taken,
+    /// The kernel said no, with these words.
+    Refused(String),
 }
 
 impl Standing {
@@ -213,6 +226,10 @@ impl Reconciler {
     /// How a macvlan or ipvlan stands.
     pub fn vmac_standing(&self, link: &Link, verdict: &Verdict) -> Standing {
         let lower = link.lower();
+        let unit = lower.and_then(|lower| self.units.get(&lower));
+        if let Some(macs) = unit.and_then(|unit| unit.bridge_macs.as_ref()) {
+            return self.bridge_standing(macs, link, verdict);
+        }
         let object = lower.map(|lower| self.seat(lower));
         let moving = object.is_some_and(|o| self.due.contains(&o) || self.runs.contains_key(&o));
         let row = lower.and_then(|lower| self.row_of(lower, link));
@@ -232,6 +249,29 @@ impl Reconciler {
         }
         let blamed = object.and_then(|object| self.troubles.get(&object));
         blamed.map_or(Standing::plain(State::Pending), Standing::troubled)
+    }
+
+    /// How a macvlan stands over a bridge of Linux's own.
+    fn bridge_standing(&self, macs: &BridgeMacs, link: &Link, verdict: &Verdict) -> Standing {
+        let holding = link.mac.and_then(|mac| self.holding(macs.domain, mac));
+        let wanted = link.mac.is_some_and(|mac| macs.macs.contains_key(&mac));
+        match (verdict.reason(), holding) {
+            (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted => {
+                Standing::plain(State::Pending)
+            }
+            (Some(reason), _) => Standing::with(reason),
+            (None, Some(Holding::Held)) => Standing::plain(State::Offload),
+            (None, Some(Holding::Moving) | None) => Standing::plain(State::Pending),
+            (None, Some(Holding::Taken)) => Standing::with(Reason::FdbConflict),
+            (None, Some(Holding::Refused(text))) => {
+                Standing { text: Some(text.clone()), ..Standing::with(Reason::BridgeRefused) }
+            }
+        }
+    }
+
+    /// What became of a router MAC in the forwarding table of a bridge of Linux's own; None: it is not there.
+    pub fn holding(&self, domain: Domain, mac: Mac) -> Option<&Holding> {
+        self.holdings.get(&(domain, mac))
     }
 
     /// Whether the chip's fast path serves a virtual MAC; None: it is no VRRP MAC, or there is no router interface.
@@ -302,7 +342,7 @@ impl Reconciler {
     }
 
     /// The router interface of a device is to take frames for a MAC, for whichever owner.
-    fn accepts(&self, lower: Option<IfIndex>, mac: Option<crate::Mac>) -> bool {
+    fn accepts(&self, lower: Option<IfIndex>, mac: Option<Mac>) -> bool {
         let unit = lower.and_then(|lower| self.units.get(&lower));
         let interface = unit.and_then(|unit| unit.router_interface.as_ref());
         interface.zip(mac).is_some_and(|(interface, mac)| interface.router_macs.contains_key(&mac))
@@ -339,7 +379,7 @@ impl Reconciler {
     }
 
     /// A record of an earlier run: the device once had this MAC.
-    pub fn remember_former(&mut self, ifindex: IfIndex, mac: crate::Mac) {
+    pub fn remember_former(&mut self, ifindex: IfIndex, mac: Mac) {
         self.generation += 1;
         self.topology.remember_former(ifindex, mac);
         self.changed.insert(ifindex);

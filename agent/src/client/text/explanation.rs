@@ -22,8 +22,10 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
     }
     if let Some(place) = &told.place {
         text.push_str(&wrapped("  [ok]   in the chip:", place, 9));
+    } else if let Some(place) = &told.bridge {
+        text.push_str(&wrapped("  [ok]   in the bridge:", place, 9));
     } else if told.conditions.iter().all(|condition| condition.holds) {
-        text.push_str("  [FAIL] the chip has not acknowledged it\n");
+        text.push_str("  [FAIL] it is not acknowledged yet\n");
     }
     let reason = told.reason.as_deref().unwrap_or_default();
     for (name, what) in [

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use firsthop_model::intent::Reason;
+
 use super::table::{Table, or_dash};
 use super::wrapped;
 use crate::client::Options;
@@ -128,5 +130,16 @@ pub(in crate::client) fn differences(rows: &[Difference]) -> String {
     }
     let count = rows.len();
     let plural = if count == 1 { "" } else { "s" };
-    format!("{}{count} difference{plural}\n", table.text())
+    let mut text = format!("{}{count} difference{plural}\n", table.text());
+    let commands: Vec<&str> = rows.iter().filter_map(|row| row.command.as_deref()).collect();
+    if !commands.is_empty() {
+        text.push_str("As commands:\n");
+        text.extend(commands.iter().map(|command| format!("  {command}\n")));
+    }
+    if rows.iter().any(|row| row.reason.as_deref() == Some(Reason::NotManaged.code())) {
+        text.push_str(
+            "Not written: `manage = true` in section [device] of firsthop.toml allows it.\n",
+        );
+    }
+    text
 }

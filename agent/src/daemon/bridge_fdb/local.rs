@@ -5,9 +5,9 @@
 //! ```text
 //!            wanted            Free, External             done
 //!   (none) ─────────▶ Looking ───────────────▶ Writing ─────────▶ Ours ──not wanted──▶ Leaving ──done──▶ (none)
-//!                        │  Local, Static        │ refused                                 ▲
-//!                        ▼                       ▼                                         │
-//!                     Theirs                  Refused                   Recorded ──────────┘ an earlier daemon's
+//!           Local │      │ Static                │ refused                                 ▲
+//!                 ▼      ▼                       ▼                                         │
+//!             Theirs    Taken                 Refused                   Recorded ──────────┘ an earlier daemon's
 //! ```
 //!
 //! Only for MACs of macvlans that the chip acknowledged: a backup's MAC has to stay learnable. What somebody else made local is
@@ -24,7 +24,7 @@ use super::row::{Done, Found, Job, Refusal, Row};
 
 /// How far a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
+pub(super) enum Hold {
     /// It is being looked up what is there.
     Looking,
     /// It is being written.
@@ -33,6 +33,8 @@ enum Hold {
     Ours,
     /// It was there already.
     Theirs,
+    /// A static entry leads elsewhere.
+    Taken,
     /// The kernel refused; tried again when the bridge changes.
     Refused,
     /// An earlier daemon made it, or was about to.
@@ -44,11 +46,16 @@ enum Hold {
 }
 
 impl Hold {
+    /// Its end is waited for.
+    pub(super) const fn is_moving(self) -> bool {
+        matches!(self, Self::Looking | Self::Writing | Self::Recorded | Self::Leaving)
+    }
+
     /// The row may be in the kernel because of us.
     const fn is_ours(self) -> bool {
         match self {
             Self::Writing | Self::Ours | Self::Recorded | Self::Leaving | Self::Stuck => true,
-            Self::Looking | Self::Theirs | Self::Refused => false,
+            Self::Looking | Self::Theirs | Self::Taken | Self::Refused => false,
         }
     }
 }
@@ -102,7 +109,9 @@ impl Locals {
                     *hold = Hold::Leaving;
                     jobs.push((*row, Job::Release));
                 }
-                (Hold::Looking | Hold::Theirs | Hold::Refused, false) => return false,
+                (Hold::Looking | Hold::Theirs | Hold::Taken | Hold::Refused, false) => {
+                    return false;
+                }
                 _ => {}
             }
             true
@@ -116,7 +125,8 @@ impl Locals {
     pub(super) fn done(&mut self, done: &Done) -> Option<(Row, Job)> {
         let hold = self.rows.get_mut(&done.row)?;
         let next = match (*hold, done.job, &done.result) {
-            (Hold::Looking, Job::Look, Ok(Found::Local(_) | Found::Static)) => Hold::Theirs,
+            (Hold::Looking, Job::Look, Ok(Found::Local(_))) => Hold::Theirs,
+            (Hold::Looking, Job::Look, Ok(Found::Static)) => Hold::Taken,
             (Hold::Looking, Job::Look, Ok(Found::Free | Found::External(_))) => Hold::Writing,
             (Hold::Writing, Job::Hold, Ok(_) | Err(Refusal::Silence)) => Hold::Ours,
             (Hold::Looking, Job::Look, Err(_)) | (Hold::Writing, Job::Hold, Err(_)) => {
@@ -138,7 +148,7 @@ impl Locals {
     pub(super) fn removed(&mut self, bridge: IfIndex, mac: Mac) -> Vec<(Row, Job)> {
         self.again(bridge, |row, hold| match hold {
             Hold::Ours if row.mac == mac => Some((Hold::Writing, Job::Hold)),
-            Hold::Theirs if row.mac == mac => Some((Hold::Looking, Job::Look)),
+            Hold::Theirs | Hold::Taken if row.mac == mac => Some((Hold::Looking, Job::Look)),
             _ => None,
         })
     }
@@ -146,7 +156,7 @@ impl Locals {
     /// A bridge or its VLANs changed: what the kernel refused is tried again.
     pub(super) fn changed(&mut self, bridge: IfIndex) -> Vec<(Row, Job)> {
         self.again(bridge, |_, hold| match hold {
-            Hold::Refused => Some((Hold::Looking, Job::Look)),
+            Hold::Refused | Hold::Taken => Some((Hold::Looking, Job::Look)),
             Hold::Stuck => Some((Hold::Leaving, Job::Release)),
             _ => None,
         })
@@ -160,6 +170,11 @@ impl Locals {
     /// The bridges that have rows here.
     pub(super) fn bridges(&self) -> BTreeSet<IfIndex> {
         self.rows.keys().map(|row| row.bridge).collect()
+    }
+
+    /// How far each row is.
+    pub(super) fn holds(&self) -> impl Iterator<Item = (Row, Hold)> {
+        self.rows.iter().map(|(row, hold)| (*row, *hold))
     }
 
     fn of(&self, bridge: IfIndex) -> impl Iterator<Item = (&Row, &Hold)> {

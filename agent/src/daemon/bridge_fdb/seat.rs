@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use firsthop_model::chip::{Fid, FidFamily, Key, PortOrLag, Vid};
-use firsthop_model::intent::Place;
+use firsthop_model::intent::{Domain, LinuxBridges, Place};
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::{Link, LinkKind, Topology};
 use firsthop_model::{IfIndex, Mac};
@@ -61,6 +61,27 @@ fn stands_at(reconciler: &Reconciler, member: &Link, at: PortOrLag) -> bool {
         PortOrLag::Port(port) => reconciler.chip().port_of(&base.altnames) == Some(port),
         PortOrLag::Lag(lag) => reconciler.allocation().lag(base.ifindex) == Some(lag),
     }
+}
+
+/// The rows that bridges of Linux's own should have, and may get.
+pub(super) fn own_bridges(reconciler: &Reconciler) -> BTreeSet<Row> {
+    if reconciler.policy().linux_bridges != LinuxBridges::Written {
+        return BTreeSet::new();
+    }
+    let topology = reconciler.topology();
+    let mut rows = BTreeSet::new();
+    for macs in reconciler.units().filter_map(|(_, unit)| unit.bridge_macs.as_ref()) {
+        let own = own_macs(topology, macs.domain.bridge);
+        rows.extend(
+            macs.macs.keys().filter(|mac| !own.contains(mac)).map(|mac| row(macs.domain, *mac)),
+        );
+    }
+    rows
+}
+
+/// The row of a MAC in a domain.
+pub(super) fn row(domain: Domain, mac: Mac) -> Row {
+    Row { bridge: domain.bridge, vlan: domain.vlan.map(|vid| vid.0), mac }
 }
 
 /// The rows of macvlans' MACs that the chip routes for on bridges. `programmed` has the last word; it is told whether the chip

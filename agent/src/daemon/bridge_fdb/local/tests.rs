@@ -50,10 +50,15 @@ fn a_row_comes_and_goes() {
 // Broken if what an operator made local were taken for ours, and removed.
 #[test]
 fn what_was_there_is_used_and_stays() {
-    for found in [Found::Local(BRIDGE), Found::Local(IfIndex(3)), Found::Static] {
+    for (found, hold) in [
+        (Found::Local(BRIDGE), Hold::Theirs),
+        (Found::Local(IfIndex(3)), Hold::Theirs),
+        (Found::Static, Hold::Taken),
+    ] {
         let mut locals = Locals::default();
         want(&mut locals, &wanted());
         assert_eq!(done(&mut locals, Job::Look, Ok(found)), None);
+        assert_eq!(locals.holds().next(), Some((ROW, hold)), "frames go to it, or elsewhere");
         assert_eq!(locals.ours().count(), 0);
         assert_eq!(want(&mut locals, &BTreeSet::new()), []);
         assert!(!locals.has(ROW));
