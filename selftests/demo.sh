@@ -210,8 +210,8 @@ step "R1: firsthop says offload" verdict r1 offload
 
 title "Result"
 pings_end
-say "pings to $VIP: $(json "f'{d.sent} sent, {d.lost} lost, every {d.interval_ms:.0f} ms; longest silence {d.longest_silence_ms:.0f} ms'" <<<"$PINGS")"
-step "no hand-over interrupted the pings for as long as 1 s" holds "d.received > 50 and d.longest_silence_ms < 1000" <<<"$PINGS"
+say "pings to $VIP: $(json "f'{d.sent} sent, {d.lost} lost, every {d.interval_ms:.0f} ms; longest gap {d.longest_silence_ms:.0f} ms'" <<<"$PINGS")"
+step "no hand-over interrupted the pings for as long as $PATIENCE s" holds "d.received > 50 and d.longest_silence_ms < $((1000 * PATIENCE))" <<<"$PINGS"
 step "R1: what the chip has is what it should have" fh r1 diff
 step "R2: what the chip has is what it should have" fh r2 diff
 say "$DRIVEN; $(($(now_ms) - BEGUN)) ms after the build"
