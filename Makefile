@@ -18,7 +18,7 @@ help: ## list the targets
 demo: ## two simulated switches, a host, one virtual router that moves: see it work
 	$(call timed,selftests/lib/install.sh demo; selftests/demo.sh)
 
-test: ## what a change must pass: format, lints, tests, register vectors, network namespace scripts here and on Linux 6.12
+test: ## what a change must pass: format, lints, tests, register vectors, network namespace scripts here, on Linux 6.12 and its flavours
 	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
 		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
 
