@@ -10,8 +10,8 @@ const BUS_NAME: u16 = 1;
 const DEV_NAME: u16 = 2;
 const INDEX: u16 = 184;
 
-/// A devlink device, as each message names it. In a request either both names or, from Linux 7.3 on, the index alone; all
-/// absent in a dump of every device.
+/// A devlink device, as each message names it. In a request either both names or, from Linux 7.3 on, the index alone
+/// ([`Handle::use_one_key`]); all absent in a dump of every device.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Handle {
     /// Bus: `pci`, `netdevsim`.
@@ -39,6 +39,14 @@ impl Handle {
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         path.split_once('/').map(|(bus, device)| Self::new(bus, device))
+    }
+
+    /// For a request: by its names, or by its index when it has none. Linux 7.3 answers EINVAL, without a text, to a
+    /// request with both, although its own answers have both.
+    pub fn use_one_key(&mut self) {
+        if self.bus.is_some() && self.device.is_some() {
+            self.index = None;
+        }
     }
 
     pub(crate) fn read(&mut self, attribute: &Attribute<'_>) -> Result<bool, Fault> {

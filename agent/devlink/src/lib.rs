@@ -16,9 +16,11 @@
 //! `DEVLINK_ATTR_INDEX` of four or eight octets. A value that does not have the length of its type is a [`Fault`] that
 //! names the attribute, of that message alone. No input panics.
 //!
-//! The feature `tokio` (on by default) adds a `Client` and a `Monitor` on `netlink-proto`; without it there is no I/O here.
+//! The feature `tokio` (on by default) adds `client`, on `netlink-proto`; without it there is no I/O here.
 
 mod attribute;
+#[cfg(feature = "tokio")]
+pub mod client;
 pub mod device;
 pub mod dpipe;
 mod fault;

@@ -81,6 +81,14 @@ macro_rules! messages {
                 }
             }
 
+            /// The same, to be changed.
+            pub fn handle_mut(&mut self) -> Option<&mut Handle> {
+                match self {
+                    $(Self::$variant(payload) => Some(&mut payload.handle),)*
+                    Self::Other { .. } => None,
+                }
+            }
+
             fn number(&self) -> u8 {
                 match self {
                     $(Self::$variant(_) => $command,)*
