@@ -12,6 +12,9 @@ use crate::sample::Dice;
 use crate::trap::*;
 use crate::*;
 
+mod second_decoder;
+mod uapi;
+
 /// An attribute with its padding.
 fn nla(kind: u16, value: &[u8]) -> Vec<u8> {
     let mut octets = u16::try_from(value.len() + 4).unwrap().to_ne_bytes().to_vec();
