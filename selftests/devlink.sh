@@ -165,7 +165,7 @@ refused() {
 limits_are_explained() {
 	refused 'Policer rate higher than limit' set-policer $DEVICE 1 90000 128
 	refused 'Policer burst size lower than limit' set-policer $DEVICE 1 1000 1
-	refused 'Device did not register this trap$' set-trap $DEVICE nosuch trap
+	refused 'Device did not register this trap:' set-trap $DEVICE nosuch trap
 	refused 'Device did not register this trap policer' set-group $DEVICE l2_drops 1337
 	refused 'No such device' set-trap netdevsim/nosuch tail_drop trap
 }

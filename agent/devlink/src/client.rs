@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkMessage,
     NetlinkPayload,
@@ -133,16 +133,11 @@ impl Client {
 
     async fn exchange(&self, request: Raw, flags: u16) -> Result<Answer, ClientError> {
         let mut answer = Answer::default();
-        for raw in self.ask(request, flags, &mut answer).await? {
-            match raw.decode() {
-                Ok(message) => answer.messages.push(message),
-                Err(fault) => answer.undecodable.push(fault.to_string()),
-            }
-        }
+        let messages = self.ask(request, flags, &mut answer).await?;
+        answer.take(messages);
         Ok(answer)
     }
 
-    /// The messages of an answer, as they are; what the kernel said of them goes to `answer`.
     async fn ask(
         &self,
         request: Raw,
@@ -153,28 +148,7 @@ impl Client {
         packet.header.flags = flags;
         let mut replies =
             self.handle.request(packet, SocketAddr::new(0, 0)).map_err(|_| ClientError::Closed)?;
-        let mut messages = Vec::new();
-        while let Some(reply) = replies.next().await {
-            let header = reply.header;
-            answer.interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
-            match reply.payload {
-                NetlinkPayload::InnerMessage(raw) => messages.push(raw),
-                NetlinkPayload::Error(error) => {
-                    answer.warning = acknowledged(header.flags, &error)?;
-                    return Ok(messages);
-                }
-                NetlinkPayload::Done(done) => {
-                    dump_ended(header.flags, &done)?;
-                    return Ok(messages);
-                }
-                NetlinkPayload::Overrun(_) => return Err(ClientError::Overrun),
-                _ => {}
-            }
-            if flags & (NLM_F_ACK | NLM_F_DUMP) == 0 && header.flags & NLM_F_MULTIPART == 0 {
-                return Ok(messages);
-            }
-        }
-        Err(ClientError::Closed)
+        gather(&mut replies, flags, answer).await
     }
 
     /// Number of the family, number of its group.
@@ -193,6 +167,37 @@ impl Client {
         }
         family.zip(group).ok_or_else(|| undecodable("no family or no group in it"))
     }
+}
+
+/// The messages of the answer to a request with these flags, as they are; what the kernel said of them goes to `answer`.
+async fn gather(
+    replies: &mut (impl Stream<Item = NetlinkMessage<Raw>> + Unpin),
+    flags: u16,
+    answer: &mut Answer,
+) -> Result<Vec<Raw>, ClientError> {
+    let mut messages = Vec::new();
+    while let Some(reply) = replies.next().await {
+        let header = reply.header;
+        answer.interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
+        match reply.payload {
+            NetlinkPayload::InnerMessage(raw) => messages.push(raw),
+            NetlinkPayload::Error(error) => {
+                answer.warning = acknowledged(header.flags, &error)?;
+                return Ok(messages);
+            }
+            NetlinkPayload::Done(done) => {
+                dump_ended(header.flags, &done)?;
+                return Ok(messages);
+            }
+            NetlinkPayload::Overrun(_) => return Err(ClientError::Overrun),
+            _ => {}
+        }
+        // No acknowledgement, no DONE: it was the answer.
+        if flags & (NLM_F_ACK | NLM_F_DUMP) == 0 && header.flags & NLM_F_MULTIPART == 0 {
+            return Ok(messages);
+        }
+    }
+    Err(ClientError::Closed)
 }
 
 /// Read here, because `netlink-packet-generic` refuses a family with an attribute that it does not know.

@@ -16,7 +16,7 @@
 //! `DEVLINK_ATTR_INDEX` of four or eight octets. A value that does not have the length of its type is a [`Fault`] that
 //! names the attribute, of that message alone. No input panics.
 //!
-//! The feature `tokio` (on by default) adds `client`, on `netlink-proto`; without it there is no I/O here.
+//! The feature `tokio` (on by default) adds the module `client`, on `netlink-proto`; without it there is no I/O here.
 
 mod attribute;
 #[cfg(feature = "tokio")]
@@ -42,7 +42,7 @@ pub use handle::{Handle, NestedDevice};
 pub use message::{Message, NotifyFilter};
 pub use value::{Bitfield32, Octets, Uint};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

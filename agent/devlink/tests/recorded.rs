@@ -21,7 +21,7 @@ fn lines<'a>(recorded: &'a str, name: &str, kind: &str) -> impl Iterator<Item = 
 
 fn octets(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
-        .map(|place| u8::from_str_radix(&hex[place * 2..place * 2 + 2], 16).unwrap())
+        .map(|place| u8::from_str_radix(&hex[place * 2..place * 2 + 2], 16).expect("hex"))
         .collect()
 }
 
@@ -29,7 +29,8 @@ fn octets(hex: &str) -> Vec<u8> {
 fn messages(recorded: &str, name: &str) -> (Vec<Message>, usize) {
     let (mut messages, mut others) = (Vec::new(), 0);
     for line in lines(recorded, name, "message") {
-        let packet = NetlinkMessage::<GenlMessage<Message>>::deserialize(&octets(line)).unwrap();
+        let packet =
+            NetlinkMessage::<GenlMessage<Message>>::deserialize(&octets(line)).expect("a message");
         match packet.payload {
             NetlinkPayload::InnerMessage(message) => messages.push(message.into_parts().1),
             _ => others += 1,

@@ -39,7 +39,13 @@ async fn main() -> ExitCode {
     match run(&arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("Error: {failure}");
+            let mut text = failure.to_string();
+            let mut cause = failure.source();
+            while let Some(source) = cause {
+                text = format!("{text}: {source}");
+                cause = source.source();
+            }
+            eprintln!("Error: {text}");
             ExitCode::FAILURE
         }
     }

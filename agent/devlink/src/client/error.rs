@@ -10,6 +10,7 @@ use std::io;
 use netlink_packet_core::{DoneMessage, ErrorMessage};
 use thiserror::Error;
 
+use super::raw::Raw;
 use crate::attribute::Attributes;
 use crate::message::Message;
 use crate::value::Value as _;
@@ -32,6 +33,18 @@ pub struct Answer {
     pub undecodable: Vec<String>,
 }
 
+impl Answer {
+    /// Takes messages in, or why they cannot be decoded.
+    pub(super) fn take(&mut self, messages: Vec<Raw>) {
+        for raw in messages {
+            match raw.decode() {
+                Ok(message) => self.messages.push(message),
+                Err(fault) => self.undecodable.push(fault.to_string()),
+            }
+        }
+    }
+}
+
 /// There is no answer.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -39,7 +52,7 @@ pub enum ClientError {
     #[error("Cannot open a netlink socket")]
     Open(#[source] io::Error),
     /// The kernel refused the request, or ended a dump with an error.
-    #[error("{source}{}", .text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    #[error("The kernel refused{}", .text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {
         /// The error; `raw_os_error` is the kernel's number: ENOENT, EOPNOTSUPP, EPERM.
         source: io::Error,

@@ -36,6 +36,11 @@ impl Raw {
         Self { family, octets }
     }
 
+    #[cfg(test)]
+    pub(super) fn from_octets(family: u16, octets: Vec<u8>) -> Self {
+        Self { family, octets }
+    }
+
     pub(super) fn decode(&self) -> Result<Message, DecodeError> {
         GenlMessage::parse_with_param(self.octets.as_slice(), self.family)
             .map(|message| message.into_parts().1)

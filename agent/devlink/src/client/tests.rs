@@ -2,6 +2,7 @@
 
 use std::num::NonZeroI32;
 
+use futures_util::{FutureExt as _, stream};
 use netlink_packet_core::{DoneMessage, ErrorMessage};
 
 use super::error::{acknowledged, dump_ended};
@@ -36,7 +37,7 @@ fn texts_of_errors_and_successes_are_found() {
         let error = acknowledged(flags, &acknowledgement(-22, 42, echoed, text)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "Invalid argument (os error 22): Cannot change action of non-drop traps. Skipping"
+            "The kernel refused: Cannot change action of non-drop traps. Skipping"
         );
     }
     assert_eq!(acknowledged(CAPPED, &acknowledgement(0, 42, 16, text)).unwrap(), None);
@@ -108,6 +109,86 @@ fn recorded_acknowledgements_have_their_texts() {
             Some("Cannot change action of non-drop traps. Skipping")
         );
         let limit = acknowledgement("limit message ").unwrap_err().to_string();
-        assert_eq!(limit, "Invalid argument (os error 22): Policer rate higher than limit");
+        assert_eq!(limit, "The kernel refused: Policer rate higher than limit");
+    }
+}
+
+fn packet(flags: u16, payload: NetlinkPayload<Raw>) -> NetlinkMessage<Raw> {
+    let mut packet = NetlinkMessage::new(Default::default(), payload);
+    packet.header.flags = flags;
+    packet
+}
+
+/// What comes of these replies, all of which are there.
+fn gathered(
+    flags: u16,
+    replies: Vec<NetlinkMessage<Raw>>,
+) -> (Result<usize, ClientError>, Answer, usize) {
+    let mut answer = Answer::default();
+    let mut replies = stream::iter(replies);
+    let messages = gather(&mut replies, flags, &mut answer).now_or_never().unwrap();
+    (messages.map(|messages| messages.len()), answer, replies.size_hint().0)
+}
+
+fn row(flags: u16) -> NetlinkMessage<Raw> {
+    let message = Message::DevNew(crate::device::Dev::default());
+    packet(flags, NetlinkPayload::InnerMessage(Raw::of(30, message)))
+}
+
+// Broken if a dump that was interrupted passed for a whole one, whichever part says so.
+#[test]
+fn an_interrupted_dump_says_so() {
+    let done =
+        |flags| packet(flags | NLM_F_MULTIPART, NetlinkPayload::Done(DoneMessage::default()));
+    let dump = NLM_F_REQUEST | NLM_F_DUMP;
+    for (row_flags, done_flags, interrupted) in
+        [(0, 0, false), (NLM_F_DUMP_INTR, 0, true), (0, NLM_F_DUMP_INTR, true)]
+    {
+        let replies =
+            vec![row(NLM_F_MULTIPART | row_flags), row(NLM_F_MULTIPART), done(done_flags)];
+        let (messages, answer, left) = gathered(dump, replies);
+        assert_eq!((messages.unwrap(), answer.interrupted, left), (2, interrupted, 0));
+    }
+}
+
+// Broken if an answer ended early or late: at its acknowledgement, its DONE, or alone; or if an end that does not come,
+// or an overrun, passed for an answer.
+#[test]
+fn an_answer_ends_where_the_kernel_ends_it() {
+    let acknowledged = || packet(CAPPED, NetlinkPayload::Error(ErrorMessage::default()));
+    let done = || packet(NLM_F_MULTIPART, NetlinkPayload::Done(DoneMessage::default()));
+    let request = NLM_F_REQUEST | NLM_F_ACK;
+    assert_eq!(gathered(request, vec![row(0), acknowledged(), row(0)]).0.unwrap(), 1);
+    let (messages, _, left) =
+        gathered(NLM_F_REQUEST, vec![row(NLM_F_MULTIPART), done(), acknowledged()]);
+    assert_eq!((messages.unwrap(), left), (1, 1));
+    assert_eq!(gathered(NLM_F_REQUEST, vec![row(0), row(0)]).0.unwrap(), 1);
+    assert!(matches!(gathered(request, vec![row(0)]).0, Err(ClientError::Closed)));
+    let overrun = packet(0, NetlinkPayload::Overrun(vec![]));
+    assert!(matches!(gathered(request, vec![overrun]).0, Err(ClientError::Overrun)));
+}
+
+// Broken if one message that cannot be decoded cost the others, or were not told of.
+#[test]
+fn a_message_that_cannot_be_decoded_is_told() {
+    let good = Raw::of(30, Message::DevNew(crate::device::Dev::default()));
+    let mut message = Message::TrapNew(crate::trap::Trap::default()).to_octets();
+    message.extend([63, 1, 0, 0, 6, 0, 131, 0, 1, 1, 0, 0]);
+    let bad = Raw::from_octets(30, message);
+    let mut answer = Answer::default();
+    answer.take(vec![good.clone(), bad, good]);
+    assert_eq!(answer.messages.len(), 2);
+    assert_eq!(answer.undecodable, ["DEVLINK_ATTR_TRAP_ACTION has 2 octets, not 1"]);
+}
+
+// Broken if the family could not be asked for, on this machine's own kernel: with devlink or without.
+#[tokio::test]
+async fn the_kernel_knows_devlink_or_says_that_it_does_not() {
+    match Client::connect().await {
+        Ok(client) => assert_ne!(client.config_group(), 0),
+        Err(ClientError::Refused { source, .. }) => {
+            assert_eq!(source.kind(), std::io::ErrorKind::NotFound, "{source}");
+        }
+        Err(other) => panic!("{other}"),
     }
 }
