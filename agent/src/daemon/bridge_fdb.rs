@@ -238,7 +238,8 @@ impl BridgeFdb {
         for macs in reconciler.units().filter_map(|(_, unit)| unit.bridge_macs.as_ref()) {
             let domain = macs.domain;
             let own = seat::own_macs(reconciler.topology(), domain.bridge);
-            holdings.extend(own.into_iter().map(|mac| ((domain, mac), Holding::Held)));
+            let wanted = own.into_iter().filter(|mac| macs.macs.contains_key(mac));
+            holdings.extend(wanted.map(|mac| ((domain, mac), Holding::Held)));
         }
         for (row, hold) in holds {
             let domain = Domain { bridge: row.bridge, vlan: row.vlan.map(Vid) };

@@ -255,17 +255,21 @@ impl Reconciler {
     fn bridge_standing(&self, macs: &BridgeMacs, link: &Link, verdict: &Verdict) -> Standing {
         let holding = link.mac.and_then(|mac| self.holding(macs.domain, mac));
         let wanted = link.mac.is_some_and(|mac| macs.macs.contains_key(&mac));
+        let refused = |text: &str| Standing {
+            text: Some(text.to_owned()),
+            ..Standing::with(Reason::BridgeRefused)
+        };
         match (verdict.reason(), holding) {
+            (None, Some(Holding::Held)) => Standing::plain(State::Offload),
+            (None, Some(Holding::Taken)) => Standing::with(Reason::FdbConflict),
+            (None, Some(Holding::Refused(text))) => refused(text),
+            (None, Some(Holding::Moving) | None) => Standing::plain(State::Pending),
+            // It leaves, or can't be removed.
             (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted => {
                 Standing::plain(State::Pending)
             }
+            (Some(_), Some(Holding::Refused(text))) if !wanted => refused(text),
             (Some(reason), _) => Standing::with(reason),
-            (None, Some(Holding::Held)) => Standing::plain(State::Offload),
-            (None, Some(Holding::Moving) | None) => Standing::plain(State::Pending),
-            (None, Some(Holding::Taken)) => Standing::with(Reason::FdbConflict),
-            (None, Some(Holding::Refused(text))) => {
-                Standing { text: Some(text.clone()), ..Standing::with(Reason::BridgeRefused) }
-            }
         }
     }
 
