@@ -26,8 +26,7 @@ fdb() {
 fdb_holds() { [ "$(fdb "$1")" = true ]; }
 learnt_at() { fdb_holds "any(m == '$1' and i == '$2' and 'extern_learn' in f for m, i, f, s, v in e)"; }
 is_absent() { fdb_holds "not any(m == '$1' for m, i, f, s, v in e)"; }
-# Not what is in the device's own filters (self).
-is_local() { fdb_holds "any(m == '$1' and i == 'br0' and s == 'permanent' and 'self' not in f for m, i, f, s, v in e)"; }
+is_local() { bridge_owns r1 br0 "$1"; }
 is_not_local() { ! is_local "$1"; }
 # speak PORT: the host there says something.
 speak() { on "$1" "$PY" -ISB -c 'import socket, sys
@@ -145,7 +144,7 @@ vlans_of_an_aware_bridge() {
 	check fh r1 wait vmac dev vrrp5 state offload timeout 5
 	check is_not_local $VMAC # br0 itself is not in VLAN 10
 	on r1 bridge vlan add dev br0 vid 10 self
-	check eventually 2000 fdb_holds "any(m == '$VMAC' and i == 'br0' and s == 'permanent' and v == 10 and 'self' not in f for m, i, f, s, v in e)"
+	check eventually 2000 bridge_owns r1 br0 $VMAC 10
 	speak w1 $HOST 8100000a88b5
 	check eventually 2000 fdb_holds "any(m == '$HOST' and i == 'swp1' and v == 10 and 'extern_learn' in f for m, i, f, s, v in e)"
 	on r1 bridge vlan del dev swp1 vid 10

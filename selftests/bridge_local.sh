@@ -44,13 +44,9 @@ world() {
 }
 world
 
-entries() { # NS: of VMAC in br0, as it is shown
-	on "$1" bridge fdb show br br0 | grep "^$VMAC " || :
-}
-# Not what is in the bridge's own filters because there is a macvlan (self).
-is_local() { entries "$1" | grep "dev br0 .*permanent" | grep -qvw self; }
+is_local() { bridge_owns "$1" br0 $VMAC; }
 is_not_local() { ! is_local "$1"; }
-learnt_at() { entries "$1" | grep -v permanent | grep -q "dev $2 "; }
+learnt_at() { on "$1" bridge fdb show br br0 | grep "^$VMAC dev $2 " | grep -qv permanent; }
 vmac_is() { fh "$1" wait vmac dev vrrp5 state "$2" timeout 5; }
 vmac_says() { fh_holds "$1" "(d[0].state, d[0].reason) == ('$2', '$3')" vmac dev vrrp5; }
 # spread: to how many of w3, r1's uplink's far end, and r1's own IP stack a frame of w1 for the virtual MAC comes.
@@ -286,7 +282,7 @@ vlan_of_an_aware_bridge() {
 	on r1 bridge vlan add dev p1 vid 10 pvid untagged
 	on r1 bridge vlan add dev p3 vid 10 pvid untagged
 	check vmac_is r1 offload
-	check eventually 3000 sh -c "ip netns exec r1 bridge fdb show br br0 | grep '^$VMAC ' | grep 'vlan 10 ' | grep permanent | grep -qvw self"
+	check bridge_owns r1 br0 $VMAC 10
 	check_eq "$(frames probe w1:e1 w3:e3 r1:br0.10 echo4 mac=02:00:00:00:00:aa dst_mac=$VMAC src=192.0.2.77 dst=198.51.100.1)" "0 1" \
 		"copies at w3 and in r1"
 	ip -n r1 addr flush dev vrrp5
@@ -296,7 +292,7 @@ vlan_of_an_aware_bridge() {
 	ip -n r1 link del vrrp5
 	router_macvlan r1
 	check vmac_is r1 offload
-	check eventually 3000 sh -c "ip netns exec r1 bridge fdb show br br0 | grep '^$VMAC ' | grep 'vlan 1 ' | grep permanent | grep -qvw self"
+	check bridge_owns r1 br0 $VMAC 1
 	on r1 bridge vlan del dev br0 vid 1 self
 	check eventually 5000 vmac_says r1 held no_pvid
 	check eventually 3000 is_not_local r1

@@ -6,11 +6,11 @@
 //!
 //! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
 
-mod bridge;
 mod change;
 mod diff;
 mod doctor;
 mod explain;
+mod linux_bridge;
 mod liveness;
 mod object;
 mod status;
@@ -18,11 +18,11 @@ mod status;
 pub(crate) mod tests;
 mod trap;
 
-pub use bridge::bridge_differences;
 pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
 pub use doctor::{Check, CheckResult, Surroundings, check};
 pub use explain::{Condition, Explanation, explain, should_be_in_chip};
+pub use linux_bridge::bridge_differences;
 pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};

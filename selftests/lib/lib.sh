@@ -241,6 +241,12 @@ macvlan() {
 		if [ $# -ge 5 ]; then ip -n "$1" addr add "$5" dev "$3"; fi
 }
 
+# bridge_owns NS BRIDGE MAC [VLAN]: the MAC is the bridge's own in its table, not only in the filters of the device (self).
+bridge_owns() {
+	on "$1" bridge -j fdb show br "$2" | holds "any(e.mac == '$3' and e.ifname == '$2' and e.state == 'permanent' and 'self' not in e.flags
+		and '${4:-}' in ('', str(e.vlan)) for e in d)" 2>/dev/null
+}
+
 mac_of() { ip -n "$1" -j link show dev "$2" | json 'd[0].address'; }
 
 # blast NS IFNAME HEX RATE COUNT: compiled on first use.

@@ -233,15 +233,14 @@ impl BridgeFdb {
 
     /// What became of the router MACs of bridges that Linux itself bridges for.
     pub(super) fn holdings(&self, reconciler: &Reconciler) -> BTreeMap<(Domain, Mac), Holding> {
-        let holds: BTreeMap<Row, Hold> = self.locals.holds().collect();
         let mut holdings = BTreeMap::new();
         for macs in reconciler.units().filter_map(|(_, unit)| unit.bridge_macs.as_ref()) {
             let domain = macs.domain;
             let own = seat::own_macs(reconciler.topology(), domain.bridge);
-            let wanted = own.into_iter().filter(|mac| macs.macs.contains_key(mac));
-            holdings.extend(wanted.map(|mac| ((domain, mac), Holding::Held)));
+            let there = macs.macs.intersection(&own);
+            holdings.extend(there.map(|mac| ((domain, *mac), Holding::Held)));
         }
-        for (row, hold) in holds {
+        for (row, hold) in self.locals.holds() {
             let domain = Domain { bridge: row.bridge, vlan: row.vlan.map(Vid) };
             let refusal = || self.refusals.get(&row).cloned().unwrap_or_default();
             let holding = match hold {

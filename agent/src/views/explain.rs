@@ -9,7 +9,7 @@ use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
 use super::object::code;
-use super::{Liveness, bridge, name};
+use super::{Liveness, linux_bridge, name};
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ fn explain_vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> Expl
     let unit = link.lower().and_then(|lower| reconciler.unit(lower));
     let macs = unit.and_then(|unit| unit.bridge_macs.as_ref()).filter(|_| there);
     explanation.bridge = macs.map(|macs| {
-        format!("local entry in the forwarding table of {}", bridge::place(reconciler, macs))
+        format!("local entry in the forwarding table of {}", linux_bridge::place(reconciler, macs))
     });
     explanation
 }

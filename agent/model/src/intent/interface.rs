@@ -46,7 +46,7 @@ pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
         if let Some(macs) = bridge_macs.as_mut()
             && matches!(verdict.reason(), None | Some(Reason::NotManaged))
         {
-            macs.accept(upper);
+            macs.macs.extend(upper.mac);
         }
         vmacs.insert(upper.ifindex, verdict);
     }

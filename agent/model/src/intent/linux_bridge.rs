@@ -9,34 +9,28 @@
 //!   VLAN device of one:                unaware ─▶ (bridge, no VLAN)     aware ─▶ (bridge, its VLAN), if the bridge is a member
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::place::Objection;
 use super::{Domain, LinuxBridges, Reason, Scene};
+use crate::Mac;
 use crate::chip::Vid;
 use crate::topology::{Link, LinkKind};
-use crate::{IfIndex, Mac};
 
 /// What the forwarding table of a bridge should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BridgeMacs {
     /// The bridge, and the VLAN of a VLAN-aware one.
     pub domain: Domain,
-    /// The MACs that should be its own, with the macvlans that want it; also those that are only shown, see [`LinuxBridges`].
-    pub macs: BTreeMap<Mac, BTreeSet<IfIndex>>,
+    /// The MACs that should be its own; also those that are only shown, see [`LinuxBridges`].
+    pub macs: BTreeSet<Mac>,
 }
 
 impl BridgeMacs {
     pub(super) const fn of(domain: &Domain) -> Self {
-        Self { domain: *domain, macs: BTreeMap::new() }
-    }
-
-    pub(super) fn accept(&mut self, upper: &Link) {
-        if let Some(mac) = upper.mac {
-            self.macs.entry(mac).or_default().insert(upper.ifindex);
-        }
+        Self { domain: *domain, macs: BTreeSet::new() }
     }
 }
 

@@ -64,7 +64,7 @@ fn linux_bridge(
     let reason = unit.vmacs[&IfIndex(21)].reason();
     let macs = unit.bridge_macs;
     let domain = macs.as_ref().map(|macs| macs.domain);
-    (domain, macs.into_iter().flat_map(|macs| macs.macs.into_keys()).collect(), reason)
+    (domain, macs.into_iter().flat_map(|macs| macs.macs).collect(), reason)
 }
 
 // Broken if an entry were made in another VLAN than frames for the macvlan have, or where the bridge does not get them.

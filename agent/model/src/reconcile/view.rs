@@ -254,7 +254,12 @@ impl Reconciler {
     /// How a macvlan stands over a bridge of Linux's own.
     fn bridge_standing(&self, macs: &BridgeMacs, link: &Link, verdict: &Verdict) -> Standing {
         let holding = link.mac.and_then(|mac| self.holding(macs.domain, mac));
-        let wanted = link.mac.is_some_and(|mac| macs.macs.contains_key(&mac));
+        // by this macvlan or another one; VLAN devices of an unaware bridge share its table
+        let wanted = || {
+            let mut tables = self.units.values().filter_map(|unit| unit.bridge_macs.as_ref());
+            let mac = link.mac.unwrap_or_default();
+            tables.any(|table| table.domain == macs.domain && table.macs.contains(&mac))
+        };
         let refused = |text: &str| Standing {
             text: Some(text.to_owned()),
             ..Standing::with(Reason::BridgeRefused)
@@ -265,10 +270,10 @@ impl Reconciler {
             (None, Some(Holding::Refused(text))) => refused(text),
             (None, Some(Holding::Moving) | None) => Standing::plain(State::Pending),
             // It leaves, or can't be removed.
-            (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted => {
+            (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted() => {
                 Standing::plain(State::Pending)
             }
-            (Some(_), Some(Holding::Refused(text))) if !wanted => refused(text),
+            (Some(_), Some(Holding::Refused(text))) if !wanted() => refused(text),
             (Some(reason), _) => Standing::with(reason),
         }
     }

@@ -10,7 +10,9 @@
 //!             Theirs    Taken                 Refused                   Recorded ──────────┘ an earlier daemon's
 //! ```
 //!
-//! Only for MACs of macvlans that the chip acknowledged: a backup's MAC has to stay learnable. What somebody else made local is
+//! Where Linux bridges for itself, such an entry ends flooding: then it is all that is programmed.
+//!
+//! Only for MACs of macvlans that the chip acknowledged, or that are admitted where there is none: a backup's MAC has to stay learnable. What somebody else made local is
 //! used and never removed; what an earlier daemon made local is known from a file.
 
 #[cfg(test)]

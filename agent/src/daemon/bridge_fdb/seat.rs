@@ -72,16 +72,11 @@ pub(super) fn own_bridges(reconciler: &Reconciler) -> BTreeSet<Row> {
     let mut rows = BTreeSet::new();
     for macs in reconciler.units().filter_map(|(_, unit)| unit.bridge_macs.as_ref()) {
         let own = own_macs(topology, macs.domain.bridge);
-        rows.extend(
-            macs.macs.keys().filter(|mac| !own.contains(mac)).map(|mac| row(macs.domain, *mac)),
-        );
+        let Domain { bridge, vlan } = macs.domain;
+        let row = |mac: &Mac| Row { bridge, vlan: vlan.map(|vid| vid.0), mac: *mac };
+        rows.extend(macs.macs.difference(&own).map(row));
     }
     rows
-}
-
-/// The row of a MAC in a domain.
-pub(super) fn row(domain: Domain, mac: Mac) -> Row {
-    Row { bridge: domain.bridge, vlan: domain.vlan.map(|vid| vid.0), mac }
 }
 
 /// The rows of macvlans' MACs that the chip routes for on bridges. `programmed` has the last word; it is told whether the chip

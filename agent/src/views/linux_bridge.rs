@@ -12,7 +12,7 @@ pub fn bridge_differences(reconciler: &Reconciler) -> Vec<Difference> {
     let mut rows = Vec::new();
     for (lower, unit) in reconciler.units() {
         let Some(macs) = &unit.bridge_macs else { continue };
-        for mac in macs.macs.keys() {
+        for mac in &macs.macs {
             let reason = match reconciler.holding(macs.domain, *mac) {
                 Some(Holding::Held) => continue,
                 Some(Holding::Taken) => Some(Reason::FdbConflict),
