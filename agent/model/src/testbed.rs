@@ -30,6 +30,7 @@ pub(crate) fn port(n: u16) -> Link {
         kind: LinkKind::None,
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     }
 }
 

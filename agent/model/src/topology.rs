@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub use address::{Address, ifa_flags, ifa_proto};
 pub use link::{
-    IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode, OperState, Slave,
-    StpState, TagProtocol, iff,
+    DevlinkPort, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode,
+    OperState, Slave, StpState, TagProtocol, iff,
 };
 pub use mac_list::MacLists;
 pub use vlan::{VlanFlags, VlanRange};

@@ -89,6 +89,7 @@ fn link(ifindex: u32, ifname: &str, mac: &str, kind: LinkKind) -> Link {
         kind,
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     }
 }
 

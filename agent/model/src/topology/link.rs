@@ -320,6 +320,18 @@ pub struct Link {
     pub slave: Slave,
     /// IFLA_PERM_ADDRESS: the MAC that the hardware came with.
     pub perm_mac: Option<Mac>,
+    /// IFLA_DEVLINK_PORT: the port of a device that the netdev is; old kernels do not say it.
+    #[serde(default)]
+    pub devlink: Option<DevlinkPort>,
+}
+
+/// A port of a device, as devlink names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DevlinkPort {
+    /// `BUS/DEVICE`: `pci/0000:03:00.0`
+    pub device: String,
+    /// DEVLINK_ATTR_PORT_INDEX
+    pub index: u32,
 }
 
 /// Kinds that are stacked on a device although nothing is offloaded for them.

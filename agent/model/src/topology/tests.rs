@@ -17,6 +17,7 @@ fn link(ifindex: u32, ifname: &str) -> Link {
         kind: LinkKind::None,
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     }
 }
 

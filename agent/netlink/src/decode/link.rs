@@ -8,7 +8,7 @@
 
 mod info;
 
-use firsthop_model::topology::{Event, Link, LinkKind, OperState, Slave};
+use firsthop_model::topology::{DevlinkPort, Event, Link, LinkKind, OperState, Slave};
 use firsthop_model::{IfIndex, Mac};
 
 use super::attributes::{Attribute, Attributes};
@@ -29,6 +29,12 @@ const IFLA_PROTO_DOWN: u16 = 39;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_PERM_ADDRESS: u16 = 54;
+const IFLA_DEVLINK_PORT: u16 = 62;
+
+// include/uapi/linux/devlink.h
+const DEVLINK_ATTR_BUS_NAME: u16 = 1;
+const DEVLINK_ATTR_DEV_NAME: u16 = 2;
+const DEVLINK_ATTR_PORT_INDEX: u16 = 3;
 
 const HEADER: usize = 16;
 
@@ -99,6 +105,7 @@ fn device(header: Header<'_>) -> Result<Option<Link>, Fault> {
         kind: LinkKind::None,
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     };
     for attribute in attributes {
         let attribute = attribute?;
@@ -121,6 +128,7 @@ fn device(header: Header<'_>) -> Result<Option<Link>, Fault> {
             IFLA_PERM_ADDRESS => {
                 link.perm_mac = attribute.octets().ok().map(Mac).filter(|mac| !mac.is_zero());
             }
+            IFLA_DEVLINK_PORT => link.devlink = devlink_port(attribute.nested())?,
             _ => {}
         }
     }
@@ -143,4 +151,20 @@ fn altnames(properties: Attributes<'_>) -> Result<Vec<String>, Fault> {
         }
     }
     Ok(names)
+}
+
+/// The port of a device; the kernel leaves the nest empty where it has no room for it (`rtnl_fill_devlink_port`).
+fn devlink_port(attributes: Attributes<'_>) -> Result<Option<DevlinkPort>, Fault> {
+    let (mut bus, mut device, mut index) = (None, None, None);
+    for attribute in attributes {
+        let attribute = attribute?;
+        match attribute.kind {
+            DEVLINK_ATTR_BUS_NAME => bus = Some(attribute.text()?),
+            DEVLINK_ATTR_DEV_NAME => device = Some(attribute.text()?),
+            DEVLINK_ATTR_PORT_INDEX => index = Some(attribute.u32()?),
+            _ => {}
+        }
+    }
+    let (Some(bus), Some(device), Some(index)) = (bus, device, index) else { return Ok(None) };
+    Ok(Some(DevlinkPort { device: format!("{bus}/{device}"), index }))
 }

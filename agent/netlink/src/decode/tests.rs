@@ -2,8 +2,9 @@ mod packet_route;
 
 use firsthop_model::Mac;
 use firsthop_model::topology::{
-    Address, Event, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode,
-    OperState, Slave, StpState, TagProtocol, Topology, VlanFlags, VlanRange, ifa_proto,
+    Address, DevlinkPort, Event, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind,
+    MacvlanMode, OperState, Slave, StpState, TagProtocol, Topology, VlanFlags, VlanRange,
+    ifa_proto,
 };
 use proptest::prelude::*;
 
@@ -117,6 +118,7 @@ fn a_macvlan_of_a_real_kernel() {
         kind: LinkKind::Macvlan { mode: MacvlanMode::Private },
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     };
     assert_eq!(macvlan, expected);
     let held = link_of(fixture("macvlan_protodown"));
@@ -263,6 +265,19 @@ fn kinds_made_by_hand() {
         let data = [attribute(1, &[0]), attribute(2, &[status])];
         assert_eq!(slave(b"bond\0", &data), Slave::BondSlave { active: true, link_up });
     }
+}
+
+// Broken if the empty nest of an ordinary device made it a port, or a port were tied to another device.
+#[test]
+fn devlink_ports() {
+    let of = |parts: &[Vec<u8>]| link_of(link_with(&[attribute(62, &parts.concat())])).devlink;
+    let names = [attribute(1, b"pci\0"), attribute(2, b"0000:03:00.0\0")];
+    let index = attribute(3, &7_u32.to_ne_bytes());
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&names), None);
+    let [bus, device] = names;
+    let port = DevlinkPort { device: "pci/0000:03:00.0".to_owned(), index: 7 };
+    assert_eq!(of(&[bus, device, attribute(184, &[0; 4]), index]), Some(port));
 }
 
 // Broken if a device without an Ethernet address were refused, or got one.
@@ -641,6 +656,7 @@ fn any_link() -> impl Strategy<Value = Link> {
                 kind,
                 slave,
                 perm_mac,
+                devlink: None,
             }
         },
     )

@@ -50,6 +50,7 @@ pub(super) fn link(kernel: &Kernel, ifindex: u32, device: &Device) -> topology::
         kind: kind(device.kind),
         slave: slave(kernel, ifindex, device),
         perm_mac: device.permanent_mac.map(Mac),
+        devlink: None,
     }
 }
 

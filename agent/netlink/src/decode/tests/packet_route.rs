@@ -77,6 +77,7 @@ fn link(message: LinkMessage) -> Link {
         kind: LinkKind::None,
         slave: Slave::None,
         perm_mac: None,
+        devlink: None,
     };
     let device = |index| (index != 0).then_some(IfIndex(index));
     for attribute in message.attributes {
