@@ -46,28 +46,59 @@ pub use traps::{
 pub use verdict::{Condition, State, Verdict};
 
 use crate::plan::Object;
+use crate::topology::Link;
 use crate::{IfIndex, LocalPort, Mac, Vrid};
 
 /// The routing table that stands for the default VRF (RT_TABLE_MAIN); local and default are folded into it.
 pub const TABLE_MAIN: u32 = 254;
 
 /// Which ports are the chip's.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ChipIdentity {
-    /// The id in the alternative names of its ports.
-    pub chip_id: String,
-    /// Front-panel ports, 1..=ports.
-    pub ports: u16,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChipIdentity {
+    /// A simulated chip: its ports have the alternative names `hwsim-<chip id>-p<local port>`.
+    Simulated {
+        /// The id in these names.
+        chip_id: String,
+        /// Front-panel ports, 1..=ports.
+        ports: u16,
+    },
+    /// A device that has a driver in the kernel: its ports are those that the kernel says.
+    Device {
+        /// As devlink names it: `pci/0000:03:00.0`.
+        handle: String,
+    },
 }
 
 impl ChipIdentity {
-    /// The port that an alternative name `hwsim-<chip id>-p<local port>` stands for.
-    pub fn port_of<'a>(&self, altnames: impl IntoIterator<Item = &'a String>) -> Option<LocalPort> {
-        altnames.into_iter().find_map(|name| {
-            let number = name.strip_prefix("hwsim-")?.strip_prefix(self.chip_id.as_str())?;
-            let port: u16 = number.strip_prefix("-p")?.parse().ok()?;
-            (1..=self.ports).contains(&port).then_some(LocalPort(port))
-        })
+    /// The port that a netdev is: the number in its alternative name, or devlink's index.
+    pub fn port_of(&self, link: &Link) -> Option<LocalPort> {
+        match self {
+            Self::Simulated { chip_id, ports } => link.altnames.iter().find_map(|name| {
+                let number = name.strip_prefix("hwsim-")?.strip_prefix(chip_id.as_str())?;
+                let port: u16 = number.strip_prefix("-p")?.parse().ok()?;
+                (1..=*ports).contains(&port).then_some(LocalPort(port))
+            }),
+            Self::Device { handle } => {
+                let port = link.devlink.as_ref().filter(|port| port.device == *handle)?;
+                u16::try_from(port.index).ok().map(LocalPort)
+            }
+        }
+    }
+
+    /// `BUS/DEVICE`, as devlink names it or would.
+    pub fn handle(&self) -> String {
+        match self {
+            Self::Simulated { chip_id, .. } => format!("hwsim/{chip_id}"),
+            Self::Device { handle } => handle.clone(),
+        }
+    }
+}
+
+/// A chip without ports.
+impl Default for ChipIdentity {
+    fn default() -> Self {
+        Self::Simulated { chip_id: String::new(), ports: 0 }
     }
 }
 

@@ -130,7 +130,7 @@ pub(crate) fn link_event(link: Link) -> Event {
 }
 
 pub(crate) fn chip() -> ChipIdentity {
-    ChipIdentity { chip_id: "t".to_owned(), ports: 4 }
+    ChipIdentity::Simulated { chip_id: "t".to_owned(), ports: 4 }
 }
 
 pub(crate) const LIMITS: Limits =

@@ -95,7 +95,7 @@ impl Daemon {
 
     /// A connection is there. A chip of another shape than the last one gets a reconciler of its own.
     fn greet(&mut self, capabilities: Capabilities) {
-        let chip = ChipIdentity {
+        let chip = ChipIdentity::Simulated {
             chip_id: capabilities.chip_id.clone(),
             ports: capabilities.ports.iter().map(|port| port.local_port.0).max().unwrap_or(0),
         };
@@ -107,10 +107,10 @@ impl Daemon {
             lags: capabilities.lags.unwrap_or(u16::MAX),
         };
         tracing::info!(
-            chip = chip.chip_id,
+            chip = capabilities.chip_id,
             personality = capabilities.personality,
             generation = capabilities.generation,
-            ports = chip.ports,
+            ports = capabilities.ports.len(),
             "Chip connected"
         );
         if !capabilities.assumed.is_empty() {

@@ -11,8 +11,8 @@ use firsthop_model::topology::Link;
 use firsthop_model::{IfIndex, Mac};
 use serde::{Deserialize, Serialize};
 
+use super::name;
 use super::object::code;
-use super::{handle, name};
 
 /// A row in which what should be and what is differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> Str
         link.is_some_and(|link| link.mac == Some(*mac))
     };
     let port = |port: &firsthop_model::LocalPort| {
-        format!("port {} of {}", port.0, handle(&reconciler.chip().chip_id))
+        format!("port {} of {}", port.0, reconciler.chip().handle())
     };
     match key {
         Key::Router => "router".to_owned(),

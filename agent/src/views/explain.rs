@@ -214,8 +214,8 @@ fn describe(reconciler: &Reconciler, link: &Link) -> String {
         (None, Some(lower)) => format!(" over {}", name(reconciler, lower)),
         (None, None) => String::new(),
     };
-    if let Some(port) = reconciler.chip().port_of(&link.altnames) {
-        return format!("port {} of {}", port.0, super::handle(&reconciler.chip().chip_id));
+    if let Some(port) = reconciler.chip().port_of(link) {
+        return format!("port {} of {}", port.0, reconciler.chip().handle());
     }
     match &link.kind {
         LinkKind::Macvlan { mode } => {

@@ -8,7 +8,7 @@ use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac};
 use serde::{Deserialize, Serialize};
 
-use super::{Liveness, handle, name, vrf};
+use super::{Liveness, name, vrf};
 use crate::api::Filter;
 
 /// A netdev as a router interface.
@@ -265,10 +265,10 @@ pub fn ports(reconciler: &Reconciler, filter: &Filter) -> Vec<Port> {
         .filter(|link| is_named(link, filter.dev.as_deref()))
         .filter_map(|link| {
             Some(Port {
-                local_port: chip.port_of(&link.altnames)?.0,
+                local_port: chip.port_of(link)?.0,
                 ifname: link.ifname.clone(),
                 ifindex: link.ifindex.0,
-                device: handle(&chip.chip_id),
+                device: chip.handle(),
                 mac: link.mac,
                 carrier: link.carrier,
             })

@@ -25,7 +25,7 @@ impl Bench {
     }
 
     fn with(refuses: fn(&Change) -> bool, rifs: u16) -> Self {
-        let chip = ChipIdentity { chip_id: "0".into(), ports: 2 };
+        let chip = ChipIdentity::Simulated { chip_id: "0".into(), ports: 2 };
         let limits =
             Limits { rifs, virtual_routers: 2, mac_profiles: 4, mac_profile_bits: 36, lags: 4 };
         let mut reconciler = Reconciler::new(Policy::default(), chip, limits);

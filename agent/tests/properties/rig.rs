@@ -372,7 +372,7 @@ fn reconciler(personality: &Personality) -> Reconciler {
         lags: personality.max_lag,
     };
     let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
-    let identity = ChipIdentity { chip_id: CHIP_ID.to_owned(), ports: PORTS };
+    let identity = ChipIdentity::Simulated { chip_id: CHIP_ID.to_owned(), ports: PORTS };
     Reconciler::new(policy, identity, limits)
 }
 

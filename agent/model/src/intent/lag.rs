@@ -25,7 +25,7 @@ pub fn lag(scene: &Scene<'_>, ifindex: IfIndex) -> Lag {
         return Lag::new();
     }
     let members = scene.topology.members(ifindex).filter_map(|member| {
-        let port = scene.chip.port_of(&member.altnames)?;
+        let port = scene.chip.port_of(member)?;
         let active = match member.slave {
             Slave::BondSlave { active, link_up } => active && link_up,
             // a team says nothing in rtnetlink: a port with carrier takes part

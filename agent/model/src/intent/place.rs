@@ -141,7 +141,7 @@ impl Scene<'_> {
 
     /// The ports and the VID of a port, LAG, or VLAN of one.
     pub(super) fn lane(&self, link: &Link) -> Result<Lane, Objection> {
-        if let Some(port) = self.chip.port_of(&link.altnames) {
+        if let Some(port) = self.chip.port_of(link) {
             let ports = [(port, self.pvid_inside(link))].into();
             return Ok(Lane { ports, lag: None, vid: Vid::UNTAGGED });
         }
@@ -180,7 +180,7 @@ impl Scene<'_> {
 
     /// The chip's ports among the members of a bond or team.
     pub(super) fn ports_of_lag(&self, lag: IfIndex) -> impl Iterator<Item = LocalPort> {
-        self.topology.members(lag).filter_map(|member| self.chip.port_of(&member.altnames))
+        self.topology.members(lag).filter_map(|member| self.chip.port_of(member))
     }
 
     fn vlan_of(&self, lower: &Link, vid: u16, protocol: TagProtocol) -> Result<Lane, Objection> {
@@ -283,7 +283,7 @@ impl Scene<'_> {
 
     /// Is there a port of the chip anywhere below?
     pub(super) fn stands_on_chip(&self, link: &Link) -> bool {
-        self.chip.port_of(&link.altnames).is_some()
+        self.chip.port_of(link).is_some()
             || match link.kind {
                 LinkKind::Bond { .. } | LinkKind::Team | LinkKind::Bridge { .. } => {
                     self.topology.members(link.ifindex).any(|member| self.stands_on_chip(member))

@@ -5,7 +5,8 @@ use crate::testbed::{
     vlan_of,
 };
 use crate::topology::{
-    Event, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology, ifa_flags,
+    DevlinkPort, Event, IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode, OperState, Topology,
+    ifa_flags,
 };
 
 const VMAC: &str = "00:00:5e:00:01:05";
@@ -289,6 +290,20 @@ fn a_router_interface_needs_an_address() {
     assert_eq!(rif(foreign, v4()), (false, Some(Some(Reason::LowerNotAsic))));
     let beyond = Link { altnames: vec!["hwsim-t-p5".into()], ..port(1) };
     assert_eq!(rif(beyond, v4()), (false, Some(Some(Reason::LowerNotAsic))));
+}
+
+// Broken if a device's port were taken for another device's, or the first one were none.
+#[test]
+fn ports_of_a_device_are_those_that_the_kernel_says() {
+    let chip = ChipIdentity::Device { handle: "pci/0000:03:00.0".to_owned() };
+    let of = |device: &str, index| {
+        let devlink = Some(DevlinkPort { device: device.to_owned(), index });
+        chip.port_of(&Link { devlink, ..port(1) })
+    };
+    assert_eq!(of("pci/0000:03:00.0", 0), Some(LocalPort(0)));
+    assert_eq!(of("pci/0000:03:00.1", 1), None);
+    assert_eq!(of("pci/0000:03:00.0", 70_000), None);
+    assert_eq!(chip.port_of(&port(1)), None);
 }
 
 // Broken if the content of a router interface missed a MAC, a slot or a destination.

@@ -58,7 +58,7 @@ fn stands_at(reconciler: &Reconciler, member: &Link, at: PortOrLag) -> bool {
     };
     let base = lower.unwrap_or(member);
     match at {
-        PortOrLag::Port(port) => reconciler.chip().port_of(&base.altnames) == Some(port),
+        PortOrLag::Port(port) => reconciler.chip().port_of(base) == Some(port),
         PortOrLag::Lag(lag) => reconciler.allocation().lag(base.ifindex) == Some(lag),
     }
 }
