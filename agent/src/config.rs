@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use firsthop_model::intent::{Policy, VmacPolicy, VmacRule};
 use serde::{Deserialize, Deserializer};
@@ -27,6 +28,9 @@ pub const DIRECTORY: &str = "/etc/firsthop";
 const RATES: std::ops::RangeInclusive<u32> = 1..=2_000_000_000;
 /// Packets of burst that a policer can be set to; powers of two (mlxsw's limits).
 const BURSTS: std::ops::RangeInclusive<u32> = 16..=1 << 24;
+
+/// Seconds between two looks at devices.
+const AUDITS: std::ops::RangeInclusive<u64> = 1..=3600;
 
 /// Why there is no configuration.
 #[derive(Debug, Error)]
@@ -68,6 +72,45 @@ pub struct Config {
     pub manage: Option<bool>,
     /// What advertisements are watched for.
     pub liveness: Liveness,
+    /// Size of the VRRP policer, where it does not follow from the virtual routers.
+    pub policer: Policer,
+    /// How devices that have a driver in the kernel are looked after.
+    pub care: Care,
+}
+
+/// Size of the VRRP policer; what is None follows from the virtual routers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policer {
+    /// Packets per second
+    pub rate: Option<u32>,
+    /// Packets at once
+    pub burst: Option<u32>,
+}
+
+/// What is done about a setting of ours that somebody else changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is set again, and told.
+    #[default]
+    Repair,
+    /// It is told.
+    Report,
+}
+
+/// How devices that have a driver in the kernel are looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Care {
+    /// Between two looks: nobody announces a changed setting.
+    pub audit: Duration,
+    /// What is done about one.
+    pub drift: Drift,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self { audit: Duration::from_secs(30), drift: Drift::Repair }
+    }
 }
 
 /// What advertisements are watched for.
@@ -106,6 +149,10 @@ struct Document {
 struct Device {
     hwsim: Option<PathBuf>,
     manage: Option<bool>,
+    /// Seconds
+    #[serde(default, deserialize_with = "audit")]
+    audit: Option<u64>,
+    drift: Option<Drift>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,14 +219,18 @@ impl Config {
         if let Some(rules) = vmac {
             policy.vmac_rules = rules.into_iter().map(|Rule(rule)| rule).collect();
         }
+        self.policer.rate = vrrp_rate.or(self.policer.rate);
+        self.policer.burst = vrrp_burst.or(self.policer.burst);
         policy.vrrp_rate = vrrp_rate.unwrap_or(policy.vrrp_rate);
         policy.vrrp_burst = vrrp_burst.unwrap_or(policy.vrrp_burst);
         if let Some(exclude) = exclude {
             policy.exclude = exclude;
         }
-        let Device { hwsim, manage } = device.unwrap_or_default();
+        let Device { hwsim, manage, audit, drift } = device.unwrap_or_default();
         self.hwsim = hwsim.or(self.hwsim.take());
         self.manage = manage.or(self.manage);
+        self.care.audit = audit.map_or(self.care.audit, Duration::from_secs);
+        self.care.drift = drift.unwrap_or(self.care.drift);
         let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();
         let liveness = &mut self.liveness;
         liveness.watch = watch.unwrap_or(liveness.watch);
@@ -232,4 +283,13 @@ fn burst<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::E
     Err(serde::de::Error::custom(format!(
         "{burst} is not a power of two in {least}..{most} packets; {near} is"
     )))
+}
+
+fn audit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let seconds = u64::deserialize(deserializer)?;
+    if AUDITS.contains(&seconds) {
+        return Ok(Some(seconds));
+    }
+    let (least, most) = (AUDITS.start(), AUDITS.end());
+    Err(serde::de::Error::custom(format!("{seconds} is not in {least}..{most} seconds")))
 }

@@ -20,12 +20,13 @@ mod program;
 mod questions;
 mod record;
 mod reload;
+mod sizing;
 mod standing;
 mod surroundings;
+mod traps;
 mod upkeep;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,15 +46,16 @@ pub use program::{DaemonError, main};
 use program::{Signals, Target};
 use questions::Questions;
 use reload::Source;
+use sizing::Sizer;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use traps::Traps;
 use upkeep::Memory;
 use watch::Watch;
 
 use crate::api::listener::Incoming;
 use crate::chain;
 use crate::intent_log::IntentLog;
-use crate::views;
 
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
@@ -79,6 +81,8 @@ struct Daemon {
     answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
     watch: Watch,
+    traps: Traps,
+    sizer: Sizer,
 
     chip: ChipLink,
     /// The chip is asked which MACs it learnt.
@@ -107,6 +111,7 @@ enum Occasion {
     Asked(Incoming),
     Answered(questions::Answer),
     Written(bridge_fdb::Answer),
+    Counted(traps::Reading),
     Reload,
     Time,
 }
@@ -133,6 +138,8 @@ impl Daemon {
             answered,
             memory: Memory::default(),
             watch: Watch::open(source.config.liveness, Duration::ZERO),
+            traps: Traps::open(source.config.care),
+            sizer: Sizer::default(),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
             source,
@@ -173,6 +180,7 @@ impl Daemon {
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
                 Some(answer) = self.answered.recv() => Occasion::Answered(answer),
                 answer = self.fdb.answer() => Occasion::Written(answer),
+                reading = self.traps.reading() => Occasion::Counted(reading),
                 () = sleep_until(wake) => Occasion::Time,
             };
             match occasion {
@@ -194,6 +202,7 @@ impl Daemon {
                     }
                 }
                 Occasion::Written(answer) => self.fdb.take_answer(answer),
+                Occasion::Counted(reading) => self.take_reading(reading),
                 Occasion::Reload => self.reload(),
             }
         }
@@ -207,10 +216,12 @@ impl Daemon {
         let drained = self.hear();
         self.watch.listen(&mut self.reconciler, drained, self.start.elapsed());
         self.reconciler.recompute();
+        self.size_policer();
         self.advance();
         self.submit();
         self.tend_bridges(drained);
         self.questions.ask_if_due();
+        self.tend_traps();
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -225,6 +236,7 @@ impl Daemon {
         let heard = self.observer.drain();
         if !heard.events.is_empty() {
             self.watch.stir(self.start.elapsed());
+            self.traps.stir();
         }
         for event in heard.events {
             self.fold(event);
@@ -334,6 +346,8 @@ impl Daemon {
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),
             self.watch.deadline().map(|at| self.start + at),
+            self.sizer.deadline().map(|at| self.start + at),
+            self.traps.deadline(),
         ];
         let far = Instant::now() + Duration::from_secs(3600);
         times.into_iter().flatten().min().unwrap_or(far)
@@ -350,6 +364,3 @@ const fn failure_class(class: Class) -> FailureClass {
         Class::Unknown => FailureClass::Unknown,
     }
 }
-
-/// Counters by name of trap, from the chip's answer.
-type TrapCounters = BTreeMap<String, views::Counters>;

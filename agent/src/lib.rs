@@ -11,6 +11,7 @@
 
 pub mod api;
 pub mod client;
+mod clock;
 pub mod config;
 pub mod daemon;
 pub mod intent_log;

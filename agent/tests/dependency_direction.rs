@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   netlink ─▶ model ◀─ asic ─▶ emad ◀─ hwsim          firsthop ─▶ all of agent/
+//!                        └───▶ devlink
 //! ```
 //!
 //! The simulator and the agent share nothing but `emad`, and the oracle shares nothing with anybody: neither could judge
@@ -16,8 +17,10 @@ const ALLOWED: &[(&str, &str)] = &[
     ("firsthop", "firsthop-asic"),
     ("firsthop", "firsthop-model"),
     ("firsthop", "firsthop-netlink"),
+    ("firsthop", "netlink-packet-devlink"),
     ("firsthop-asic", "emad"),
     ("firsthop-asic", "firsthop-model"),
+    ("firsthop-asic", "netlink-packet-devlink"),
     ("firsthop-netlink", "firsthop-model"),
     ("hwsim", "emad"),
 ];

@@ -35,7 +35,7 @@ pub use bridging::{Bridging, Member, Members, bridging, foreign_member};
 pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};
 pub use linux_bridge::BridgeMacs;
-pub use place::{Domain, Lane, Place, Scene, aware_bridge};
+pub use place::{Domain, Lane, Place, Scene, aware_bridge, stands_on};
 pub use policy::{LinuxBridges, MacPrefix, Policy, VmacPolicy, VmacRule};
 pub use reason::Reason;
 pub use scheme::{Protocol, Scheme};
@@ -157,6 +157,8 @@ pub struct Unit {
     pub rif: Option<Verdict>,
     /// Verdicts of the macvlans and ipvlans on it (or of the device itself, if that is one without a lower here).
     pub vmacs: BTreeMap<IfIndex, Verdict>,
+    /// Macvlans with VRRP's MACs on its router interface, backups' as well: all of them are advertised.
+    pub virtual_routers: u32,
 }
 
 impl Unit {

@@ -15,6 +15,7 @@ pub mod chip;
 pub mod intent;
 pub mod liveness;
 pub mod plan;
+pub mod policer;
 pub mod reconcile;
 pub mod retry;
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub use source::{Addresses, Source};
 use wire::{Advertisement, Found};
 
 use crate::intent::VmacPolicy;
+use crate::policer::Need;
 use crate::types::Family;
 use crate::{IfIndex, Mac, Vrid};
 
@@ -135,6 +136,8 @@ pub struct Liveness {
     /// What is wrong with the switch, as computed last.
     switch: Option<Finding>,
     next: Option<Duration>,
+    /// What the advertisements that are heard need of the policer, as computed last.
+    need: Need,
 }
 
 impl Liveness {

@@ -30,6 +30,7 @@ use crate::applied::Applied;
 use crate::chip::{Change, Entry, Key, Tables, Vid};
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
+use crate::policer::Size;
 use crate::retry::{Failure, Retry, Trouble};
 use crate::topology::{Event, Link, Snapshot, StpState, Topology};
 use crate::{IfIndex, Mac};
@@ -67,6 +68,8 @@ pub struct Reconciler {
     aware_bridge: Option<IfIndex>,
     withdrawn: BTreeSet<IfIndex>,
     units: BTreeMap<IfIndex, Unit>,
+    /// Macvlans with VRRP's MACs on router interfaces.
+    virtual_routers: u32,
     bridges: BTreeMap<IfIndex, Bridging>,
     lags: BTreeMap<IfIndex, Lag>,
     /// The tables that router interfaces use.
@@ -104,6 +107,7 @@ impl Reconciler {
             aware_bridge: None,
             withdrawn: BTreeSet::new(),
             units: BTreeMap::new(),
+            virtual_routers: 0,
             bridges: BTreeMap::new(),
             lags: BTreeMap::new(),
             tables: BTreeMap::new(),
@@ -131,6 +135,14 @@ impl Reconciler {
         self.policy = policy;
         self.changed.extend(self.topology.links().map(|link| link.ifindex));
         self.due.insert(Object::Traps);
+    }
+
+    /// The VRRP policer gets another size; nothing else is computed again.
+    pub fn set_vrrp_policer(&mut self, Size { rate, burst }: Size) {
+        if (self.policy.vrrp_rate, self.policy.vrrp_burst) != (rate, burst) {
+            (self.policy.vrrp_rate, self.policy.vrrp_burst) = (rate, burst);
+            self.due.insert(Object::Traps);
+        }
     }
 
     /// Macvlans whose MACs are withdrawn although their devices look active: their routers are silent.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Call, Reply};
+use crate::views::{Trap, TrapEvent};
 
 /// The interface's name.
 pub const NAME: &str = "org.firsthop.Agent";
@@ -32,11 +33,10 @@ pub enum Request {
     ListVmac(Filter),
     /// Front-panel ports.
     ListPort(Filter),
-    /// Packet classes that go to the CPU.
-    ListTrap {
-        /// With counters.
-        stats: bool,
-    },
+    /// Packet classes that go to the CPU, their groups and policers.
+    ListTrap,
+    /// An answer for each count and change of these.
+    MonitorTrap(TrapFilter),
     /// Sizes and occupancy of the chip's tables.
     ListResource,
     /// The agent itself.
@@ -74,6 +74,53 @@ pub struct Filter {
     /// Virtual router id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vrid: Option<u8>,
+}
+
+/// Which traps; all members together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrapFilter {
+    /// Handle of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Name of the trap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trap: Option<String>,
+    /// Name of the group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Number of the policer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policer: Option<u32>,
+}
+
+impl TrapFilter {
+    /// This device is asked for.
+    pub fn takes_device(&self, handle: &str) -> bool {
+        self.dev.as_deref().is_none_or(|dev| dev == handle)
+    }
+
+    /// This trap is asked for.
+    pub fn takes_trap(&self, trap: &Trap) -> bool {
+        self.trap.as_deref().is_none_or(|name| trap.name == name)
+            && self.group.as_deref().is_none_or(|group| trap.group == group)
+            && self.policer.is_none_or(|policer| trap.policer == Some(policer))
+    }
+
+    /// This event is asked for.
+    pub fn takes(&self, event: &TrapEvent) -> bool {
+        let is_policer = event.object == "policer";
+        let named = |name: &String| {
+            if is_policer { event.traps.contains(name) } else { event.name == *name }
+        };
+        self.takes_device(&event.handle)
+            && self.trap.as_ref().is_none_or(named)
+            && self
+                .group
+                .as_ref()
+                .is_none_or(|group| is_policer || event.group.as_ref() == Some(group))
+            && self.policer.is_none_or(|policer| !is_policer || event.name == policer.to_string())
+    }
 }
 
 /// What is waited for.
@@ -172,11 +219,6 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
     #[derive(Deserialize, Default)]
     #[serde(default, deny_unknown_fields)]
     struct Nothing {}
-    #[derive(Deserialize, Default)]
-    #[serde(default, deny_unknown_fields)]
-    struct Stats {
-        stats: bool,
-    }
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Dev {
@@ -186,7 +228,9 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
         "ListRif" => Request::ListRif(arguments(call)?),
         "ListVmac" => Request::ListVmac(arguments(call)?),
         "ListPort" => Request::ListPort(arguments(call)?),
-        "ListTrap" => Request::ListTrap { stats: arguments::<Stats>(call)?.stats },
+        "ListTrap" => arguments::<Nothing>(call).map(|_| Request::ListTrap)?,
+        "MonitorTrap" if call.more => Request::MonitorTrap(arguments(call)?),
+        "MonitorTrap" => return Err(Failure::ExpectedMore),
         "ListResource" => arguments::<Nothing>(call).map(|_| Request::ListResource)?,
         "Status" => arguments::<Nothing>(call).map(|_| Request::Status)?,
         "Diff" => arguments::<Nothing>(call).map(|_| Request::Diff)?,

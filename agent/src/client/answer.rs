@@ -1,20 +1,21 @@
 //! From a question to the daemon's answer, to what is printed, to the exit code.
 
 use std::io::{self, Write as _};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::call::{CallError, Conversation};
-use super::grammar::{Question, TrapFilter};
+use super::grammar::{Question, TrapTable};
 use super::text;
 use super::{Exit, Options, complain, json, print};
 use crate::api::interface::NAME;
-use crate::api::{Reply, Wanted};
+use crate::api::{Reply, TrapFilter, Wanted};
 use crate::chain;
-use crate::views;
+use crate::clock;
+use crate::views::{self, TrapDevice, TrapEvent, TrapStats};
 
 /// Asks the daemon and prints what it says.
 pub(super) fn answer(options: &Options, question: &Question) -> Exit {
@@ -42,10 +43,12 @@ impl From<CallError> for Failure {
 
 fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     let mut daemon = Conversation::begin(options)?;
-    if *question == Question::Monitor {
-        return monitor(options, &mut daemon);
+    match question {
+        Question::Monitor => return monitor(options, &mut daemon),
+        Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
+        _ => {}
     }
-    let (method, parameters) = method(options, question);
+    let (method, parameters) = method(question);
     let patience = match question {
         Question::Wait(_, timeout) => *timeout,
         _ => Duration::ZERO,
@@ -60,12 +63,13 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     show(options, question, &reply, &daemon)
 }
 
-fn method(options: &Options, question: &Question) -> (&'static str, Map<String, Value>) {
+fn method(question: &Question) -> (&'static str, Map<String, Value>) {
     let (method, parameters) = match question {
         Question::Rif(filter) => ("ListRif", json!(filter)),
         Question::Vmac(filter) => ("ListVmac", json!(filter)),
         Question::Port(filter) => ("ListPort", json!(filter)),
-        Question::Trap(_) => ("ListTrap", json!({ "stats": options.stats })),
+        Question::Trap(..) => ("ListTrap", json!({})),
+        Question::TrapMonitor(filter) => ("MonitorTrap", json!(filter)),
         Question::Resource => ("ListResource", json!({})),
         Question::Status => ("Status", json!({})),
         Question::Diff => ("Diff", json!({})),
@@ -147,12 +151,10 @@ fn show(
             let rows: Vec<views::Port> = member(reply, "ports").ok_or_else(|| failed("ports"))?;
             out(options, &rows, |rows| text::ports(rows, options));
         }
-        Question::Trap(filter) => {
-            let rows: Vec<views::Trap> = member(reply, "traps").ok_or_else(|| failed("traps"))?;
-            let handle: Option<String> = member(reply, "handle");
-            let rows = select(rows, handle.as_deref(), filter);
-            let nested = json::by_handle("trap", handle.as_deref(), &rows);
-            out(options, &nested, |_| text::traps(handle.as_deref(), &rows, options));
+        Question::Trap(table, filter) => {
+            let devices: Vec<TrapDevice> =
+                member(reply, "devices").ok_or_else(|| failed("devices"))?;
+            traps(options, *table, filter, devices)?;
         }
         Question::Resource => {
             let rows: Vec<views::Resource> =
@@ -185,7 +187,7 @@ fn show(
             let bad = checks.iter().any(|check| check.result == views::CheckResult::Failure);
             return Ok(if bad { Exit::Differs } else { Exit::Ok });
         }
-        Question::Wait(..) | Question::Monitor => {}
+        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) => {}
     }
     Ok(Exit::Ok)
 }
@@ -200,29 +202,79 @@ fn out<T: Serialize>(options: &Options, value: &T, text: impl FnOnce(&T) -> Stri
     print(&document);
 }
 
-fn select(rows: Vec<views::Trap>, handle: Option<&str>, filter: &TrapFilter) -> Vec<views::Trap> {
-    let mut rows = rows;
-    rows.retain(|row| {
-        filter.dev.as_deref().is_none_or(|dev| Some(dev) == handle)
-            && filter.trap.as_deref().is_none_or(|name| row.name == name)
-            && filter.group.as_deref().is_none_or(|group| row.group == group)
-    });
-    rows
+/// Prints one of the three tables of the devices that are asked for.
+fn traps(
+    options: &Options,
+    table: TrapTable,
+    filter: &TrapFilter,
+    mut devices: Vec<TrapDevice>,
+) -> Result<(), Failure> {
+    if let Some(dev) = &filter.dev
+        && !devices.iter().any(|device| device.handle == *dev)
+    {
+        let line = format!("There is no device {dev} with traps; `firsthop trap` lists devices");
+        return Err(Failure { line, exit: Exit::Refused });
+    }
+    devices.retain(|device| filter.takes_device(&device.handle));
+    for device in &mut devices {
+        device.traps.retain(|trap| filter.takes_trap(trap));
+        device.groups.retain(|group| {
+            filter.group.as_ref().is_none_or(|name| group.name == *name)
+                && filter.policer.is_none_or(|policer| group.policer == Some(policer))
+        });
+        device.policers.retain(|p| filter.policer.is_none_or(|policer| p.policer == policer));
+        let forget =
+            |stats: &mut Option<TrapStats>| *stats = stats.take().filter(|_| options.stats);
+        device.traps.iter_mut().for_each(|trap| forget(&mut trap.stats));
+        device.groups.iter_mut().for_each(|group| forget(&mut group.stats));
+        device.policers.iter_mut().for_each(|policer| forget(&mut policer.stats));
+    }
+    match table {
+        TrapTable::Traps => {
+            let rows = devices.iter().map(|device| (device.handle.clone(), device.traps.clone()));
+            out(options, &json::by_handles("trap", rows.collect()), |_| {
+                text::traps(&devices, options)
+            });
+        }
+        TrapTable::Groups => {
+            let rows = devices.iter().map(|device| (device.handle.clone(), device.groups.clone()));
+            out(options, &json::by_handles("trap_group", rows.collect()), |_| {
+                text::trap_groups(&devices)
+            });
+        }
+        TrapTable::Policers => {
+            let rows =
+                devices.iter().map(|device| (device.handle.clone(), device.policers.clone()));
+            out(options, &json::by_handles("trap_policer", rows.collect()), |_| {
+                text::trap_policers(&devices)
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Prints changes until the daemon ends or nobody reads any more.
-fn monitor(options: &Options, daemon: &mut Conversation) -> Result<Exit, Failure> {
-    let mut reply = daemon.call("Monitor", Map::new(), true, None)?;
+/// Prints what each second shows until the daemon ends or nobody reads any more.
+fn trap_monitor(
+    options: &Options,
+    filter: &TrapFilter,
+    daemon: &mut Conversation,
+) -> Result<Exit, Failure> {
+    let Value::Object(parameters) = json!(filter) else { return Ok(Exit::Usage) };
+    let mut reply = daemon.call("MonitorTrap", parameters, true, None)?;
+    complain(
+        "note: packets are counted each second, not captured; drop monitor (NET_DM) is not opened, \
+         control traps never reach it",
+    );
     loop {
         if let Some(error) = &reply.error {
-            return Err(refusal(error, &reply, &Question::Monitor));
+            return Err(refusal(error, &reply, &Question::TrapMonitor(filter.clone())));
         }
-        if let Some(change) = member::<views::Change>(&reply, "change") {
-            let time = options.timestamp.then(now);
+        if let Some(event) = member::<TrapEvent>(&reply, "event") {
+            let time = options.timestamp.then(|| clock::stamp(clock::now()));
             let line = if options.json {
-                json::change(&change, time.as_deref())
+                json::line(&event, time.as_deref())
             } else {
-                text::change(&change, time.as_deref())
+                text::trap_event(&event, time.as_deref())
             };
             let mut out = io::stdout();
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
@@ -233,48 +285,25 @@ fn monitor(options: &Options, daemon: &mut Conversation) -> Result<Exit, Failure
     }
 }
 
-/// The time of day as iproute2's short time stamps have it, in UTC: 2026-11-20T15:26:25.104233.
-fn now() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    stamp(since)
-}
-
-fn stamp(since: Duration) -> String {
-    let seconds = since.as_secs();
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let micros = since.subsec_micros();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}")
-}
-
-/// The date of a day since 1970 in the Gregorian calendar, by eras of 400 years that begin on 1 March.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Broken if `monitor -t` told a wrong time around leap days and ends of years.
-    #[test]
-    fn time_stamps() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00.000000"),
-            (951_782_399, "2000-02-28T23:59:59.000000"),
-            (951_782_400, "2000-02-29T00:00:00.000000"),
-            (1_735_689_599, "2024-12-31T23:59:59.000000"),
-            (1_795_188_385, "2026-11-20T15:26:25.000000"),
-        ] {
-            assert_eq!(stamp(Duration::from_secs(seconds)), text);
+/// Prints changes until the daemon ends or nobody reads any more.
+fn monitor(options: &Options, daemon: &mut Conversation) -> Result<Exit, Failure> {
+    let mut reply = daemon.call("Monitor", Map::new(), true, None)?;
+    loop {
+        if let Some(error) = &reply.error {
+            return Err(refusal(error, &reply, &Question::Monitor));
         }
+        if let Some(change) = member::<views::Change>(&reply, "change") {
+            let time = options.timestamp.then(|| clock::stamp(clock::now()));
+            let line = if options.json {
+                json::line(&change, time.as_deref())
+            } else {
+                text::change(&change, time.as_deref())
+            };
+            let mut out = io::stdout();
+            if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+                return Ok(Exit::Ok);
+            }
+        }
+        reply = daemon.next_reply()?;
     }
 }

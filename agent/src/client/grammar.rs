@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::interface::state;
-use crate::api::{Filter, Wanted};
+use crate::api::{Filter, TrapFilter, Wanted};
 
 /// The options before the object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +44,9 @@ pub enum Question {
     /// `port`
     Port(Filter),
     /// `trap`
-    Trap(TrapFilter),
+    Trap(TrapTable, TrapFilter),
+    /// `trap monitor`
+    TrapMonitor(TrapFilter),
     /// `resource`
     Resource,
     /// `status`
@@ -61,15 +63,15 @@ pub enum Question {
     Doctor,
 }
 
-/// Which traps; all members together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrapFilter {
-    /// Handle of the chip
-    pub dev: Option<String>,
-    /// Name of the trap
-    pub trap: Option<String>,
-    /// Name of the group
-    pub group: Option<String>,
+/// What of a device's traps is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrapTable {
+    /// `trap [show]`
+    Traps,
+    /// `trap group [show]`
+    Groups,
+    /// `trap policer [show]`
+    Policers,
 }
 
 /// What the command line comes to.
@@ -187,13 +189,19 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         "j" | "json" => options.json = true,
         "p" | "pretty" => options.pretty = true,
         "s" | "stats" | "statistics" => options.stats = true,
-        "d" | "details" => options.details = true,
+        "d" | "v" | "details" | "verbose" => options.details = true,
         "br" | "brief" => options.brief = true,
         "t" | "timestamp" => options.timestamp = true,
         "n" | "netns" => options.netns = Some(argument("the name of a network namespace")?),
         "socket" => options.socket = Some(argument("a path")?.into()),
         "h" | "help" => return Ok(Some(Special::Help)),
         "V" | "Version" | "version" => return Ok(Some(Special::Version)),
+        // `-js` as getopt takes it
+        letters if value.is_none() && is_combined(word, letters) => {
+            for letter in letters.chars() {
+                option(&format!("-{letter}"), options, words)?;
+            }
+        }
         _ => return Err(Usage(format!("Option '{word}' is unknown; try `firsthop help`"))),
     }
     match value {
@@ -202,6 +210,13 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         }
         _ => Ok(None),
     }
+}
+
+/// One dash, and letters of options that take no value.
+fn is_combined(word: &str, letters: &str) -> bool {
+    !word.starts_with("--")
+        && letters.len() > 1
+        && letters.chars().all(|letter| "jpsdtv".contains(letter))
 }
 
 fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
@@ -215,6 +230,7 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
             return Ok(Question::Explain(dev.to_owned()));
         }
         Object::Wait => return wait(words),
+        Object::Trap => return trap(words),
         _ => {}
     }
     words.verb()?;
@@ -222,12 +238,11 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Rif => Question::Rif(filter(words, &["dev"])?),
         Object::Vmac => Question::Vmac(filter(words, &["dev", "lower", "vrid"])?),
         Object::Port => Question::Port(filter(words, &["dev"])?),
-        Object::Trap => Question::Trap(trap_filter(words)?),
         Object::Resource => Question::Resource,
         Object::Status => Question::Status,
         Object::Diff => Question::Diff,
         Object::Monitor => Question::Monitor,
-        Object::Doctor | Object::Explain | Object::Wait => Question::Doctor,
+        Object::Doctor | Object::Explain | Object::Wait | Object::Trap => Question::Doctor,
     })
 }
 
@@ -251,13 +266,54 @@ fn vrid(word: &str) -> Result<u8, Usage> {
         .ok_or_else(|| Usage(format!("VRID '{word}' is not in 1..255")))
 }
 
+/// As devlink: `trap [show]`, `trap group [show]`, `trap policer [show]`, each with `[DEV] [trap NAME] [group NAME] [policer N]`;
+/// `trap monitor`.
+fn trap(words: &mut Words) -> Result<Question, Usage> {
+    let table = match words.rest {
+        [first, ..] if first == "monitor" => None,
+        [first] if first == "group" => Some(TrapTable::Groups),
+        [first] if first == "policer" => Some(TrapTable::Policers),
+        // `trap group vrrp` are the traps of the group vrrp
+        [first, second, ..] if first == "group" && !is_value(second) => Some(TrapTable::Groups),
+        [first, second, ..] if first == "policer" && !is_value(second) => Some(TrapTable::Policers),
+        _ => {
+            words.verb()?;
+            return Ok(Question::Trap(TrapTable::Traps, trap_filter(words)?));
+        }
+    };
+    words.next();
+    Ok(match table {
+        Some(table) => {
+            words.verb()?;
+            Question::Trap(table, trap_filter(words)?)
+        }
+        None => Question::TrapMonitor(trap_filter(words)?),
+    })
+}
+
+/// Of a selector, and not the next word of the command.
+fn is_value(word: &str) -> bool {
+    !word.contains('/') && !["show", "list", "dev", "group", "policer"].contains(&word)
+}
+
 fn trap_filter(words: &mut Words) -> Result<TrapFilter, Usage> {
     let mut filter = TrapFilter::default();
     while let Some(word) = words.next() {
-        match keyword("selector", word, &["dev", "trap", "group"])? {
+        if word.contains('/') {
+            filter.dev = Some(word.to_owned());
+            continue;
+        }
+        match keyword("selector", word, &["dev", "trap", "group", "policer"])? {
             "dev" => filter.dev = Some(words.argument("dev", "a handle")?),
             "trap" => filter.trap = Some(words.argument("trap", "a name")?),
-            _ => filter.group = Some(words.argument("group", "a name")?),
+            "group" => filter.group = Some(words.argument("group", "a name")?),
+            _ => {
+                let number = words.argument("policer", "a number")?;
+                let policer = number
+                    .parse()
+                    .map_err(|_| Usage(format!("Policer '{number}' is not a number")))?;
+                filter.policer = Some(policer);
+            }
         }
     }
     Ok(filter)
@@ -323,11 +379,11 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The verb, if the next word is no selector. There is one verb so far.
+    /// The verb, if the next word is no selector and no handle. There is one verb so far.
     fn verb(&mut self) -> Result<(), Usage> {
-        const SELECTORS: &[&str] = &["dev", "lower", "vrid", "trap", "group"];
+        const SELECTORS: &[&str] = &["dev", "lower", "vrid", "trap", "group", "policer"];
         match self.rest.first() {
-            Some(word) if !SELECTORS.contains(&word.as_str()) => {
+            Some(word) if !SELECTORS.contains(&word.as_str()) && !word.contains('/') => {
                 let word = word.clone();
                 self.rest = &self.rest[1..];
                 keyword("verb", &word, &["show", "list"]).map(drop)

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::views::Change;
-
 /// A document and a line feed.
 pub(super) fn document(value: &impl Serialize, pretty: bool) -> String {
     let text =
@@ -15,7 +13,15 @@ pub(super) fn document(value: &impl Serialize, pretty: bool) -> String {
     text
 }
 
-/// devlink's nesting: `{"trap":{"HANDLE":[…]}}`; without a chip the inner object is empty.
+/// devlink's nesting: `{"trap":{"HANDLE":[…]}}`.
+pub(super) fn by_handles<T: Serialize>(
+    what: &'static str,
+    devices: Vec<(String, Vec<T>)>,
+) -> BTreeMap<&'static str, BTreeMap<String, Vec<T>>> {
+    BTreeMap::from([(what, devices.into_iter().collect())])
+}
+
+/// The same for a chip; without one the inner object is empty.
 pub(super) fn by_handle<'a, T>(
     what: &'static str,
     handle: Option<&'a str>,
@@ -26,13 +32,13 @@ pub(super) fn by_handle<'a, T>(
 }
 
 /// One line of `monitor`.
-pub(super) fn change(change: &Change, time: Option<&str>) -> String {
+pub(super) fn line(event: &impl Serialize, time: Option<&str>) -> String {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct Line<'a, T> {
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<&'a str>,
         #[serde(flatten)]
-        change: &'a Change,
+        event: &'a T,
     }
-    document(&Line { time, change }, false)
+    document(&Line { time, event }, false)
 }

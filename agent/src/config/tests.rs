@@ -18,7 +18,7 @@ fn every_key_is_taken() {
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
-         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\n\
+         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\n\
          [liveness]\nwatch = true\nwithdraw_orphans = true\n",
     )
     .unwrap();
@@ -32,6 +32,9 @@ fn every_key_is_taken() {
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
     assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
     assert_eq!(config.manage, Some(false));
+    assert_eq!(config.policer, Policer { rate: Some(2000), burst: Some(4096) });
+    let care = Care { audit: Duration::from_secs(5), drift: Drift::Report };
+    assert_eq!(config.care, care);
     assert_eq!(config.liveness, Liveness { watch: true, withdraw_orphans: true });
     assert!(!load("[liveness]\nwatch = false\n").unwrap().liveness.watch);
     let default = Liveness { watch: true, withdraw_orphans: false };
@@ -50,6 +53,8 @@ fn errors_say_where() {
         ("vrrp_burst = 8\n", vec!["8 is not", "16 is"]),
         ("vrrp_burst = 4000000000\n", vec!["16777216 is"]),
         ("vrrp_rate = 0\n", vec!["line 1, column 13", "0 is not in 1..2000000000"]),
+        ("[device]\naudit = 0\n", vec!["line 2, column 9", "0 is not in 1..3600 seconds"]),
+        ("[device]\ndrift = 'ignore'\n", vec!["line 2, column 9", "ignore", "repair", "report"]),
         ("exclude = 'swp1'\n", vec!["line 1", "sequence"]),
         ("exclude = [\n", vec!["line 1"]),
         ("[liveness]\nwatsh = true\n", vec!["line 2, column 1", "watsh", "watch"]),

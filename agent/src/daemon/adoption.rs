@@ -184,6 +184,7 @@ impl Daemon {
             log.restart(self.reconciler.applied().tables().values());
         }
         self.adopted = Some(Instant::now());
+        self.take_over_policer();
         self.fdb.forget();
         self.fdb.stir();
     }

@@ -10,15 +10,17 @@ use firsthop_model::intent::State;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::Daemon;
 use super::adoption::Phase;
 use super::surroundings::Here;
-use super::{Daemon, TrapCounters, counters};
 use crate::api::listener::{Incoming, Replies};
 use crate::api::{Failure, Filter, Reply, Request, Wanted};
 use crate::views::{self, Scene};
 
 /// How long an answer waits for the chip.
 const GRACE: Duration = Duration::from_millis(250);
+/// How long an answer about traps waits for the counters: some drivers ask their firmware.
+const READING: Duration = Duration::from_secs(3);
 
 /// Before somebody who reads slowly is told more.
 const CATCH_UP: Duration = Duration::from_millis(20);
@@ -29,6 +31,8 @@ struct Pending {
     request: Request,
     replies: Replies,
     deadline: Instant,
+    /// The round of counters that it is answered from.
+    round: Option<u64>,
 }
 
 /// Somebody who watches.
@@ -53,9 +57,11 @@ impl Desk {
         let Incoming { request, replies } = incoming;
         let patience = match &request {
             Request::Wait { timeout, .. } => *timeout,
+            Request::ListTrap => READING,
             _ => GRACE,
         };
-        self.pending.push(Pending { request, replies, deadline: Instant::now() + patience });
+        let deadline = Instant::now() + patience;
+        self.pending.push(Pending { request, replies, deadline, round: None });
     }
 
     /// When somebody has to be answered though nothing happens.
@@ -81,7 +87,7 @@ impl Daemon {
         if self.desk.pending.iter().any(shows) {
             self.watch.refresh(&mut self.reconciler, self.start.elapsed());
         }
-        for pending in std::mem::take(&mut self.desk.pending) {
+        for mut pending in std::mem::take(&mut self.desk.pending) {
             let late = pending.deadline <= now;
             let reply = match &pending.request {
                 _ if pending.replies.is_closed() => continue,
@@ -104,8 +110,13 @@ impl Daemon {
                     }
                     continue;
                 }
-                Request::ListTrap { stats: true } if self.phase != Phase::Away => {
-                    self.answer_with_counters(pending.replies);
+                Request::MonitorTrap(filter) => {
+                    let filter = filter.clone();
+                    self.watch_traps(pending.replies, filter);
+                    continue;
+                }
+                Request::ListTrap if !late && !self.is_counted(&mut pending.round) => {
+                    self.desk.pending.push(pending);
                     continue;
                 }
                 request => self.show(request),
@@ -176,7 +187,9 @@ impl Daemon {
             Request::ListPort(filter) => {
                 Reply::of(&json!({ "ports": views::ports(reconciler, filter), "stale": stale }))
             }
-            Request::ListTrap { .. } => self.traps(&TrapCounters::new()),
+            Request::ListTrap => {
+                Reply::of(&json!({ "devices": self.trap_devices(), "stale": stale }))
+            }
             Request::ListResource => {
                 let chip = self.capabilities.as_ref();
                 let sizes = views::Sizes {
@@ -191,6 +204,7 @@ impl Daemon {
             Request::Diff => {
                 // Without a chip only bridges of Linux can differ.
                 let mut rows = views::bridge_differences(reconciler);
+                rows.extend(self.device_differences());
                 if self.capabilities.is_some() {
                     rows.extend(views::differences(reconciler));
                 }
@@ -211,7 +225,7 @@ impl Daemon {
                 let checks = views::check(reconciler, &self.status(), &Here);
                 Reply::of(&json!({ "checks": checks }))
             }
-            Request::Wait { .. } | Request::Monitor => Reply::default(),
+            Request::Wait { .. } | Request::Monitor | Request::MonitorTrap(_) => Reply::default(),
         }
     }
 
@@ -228,8 +242,11 @@ impl Daemon {
         names.find(|name| topology.link_by_name(name).is_none()).cloned()
     }
 
-    fn traps(&self, counters: &TrapCounters) -> Reply {
-        self.of_chip("traps", &views::traps(&self.reconciler, counters))
+    /// Counters were read since somebody asked.
+    fn is_counted(&mut self, round: &mut Option<u64>) -> bool {
+        let round = *round.get_or_insert_with(|| self.traps.ask());
+        self.tend_traps();
+        self.traps.has(round)
     }
 
     /// Rows that belong to the chip; without one there are none.
@@ -242,21 +259,6 @@ impl Daemon {
             }
             None => Reply::of(&json!({ name: [], "stale": stale })),
         }
-    }
-
-    /// Asks the chip on another thread, and answers then.
-    fn answer_with_counters(&self, replies: Replies) {
-        let Some(socket) = self.target.socket.clone() else { return };
-        let plain = self.traps(&TrapCounters::new());
-        tokio::task::spawn_local(async move {
-            let fetched = tokio::task::spawn_blocking(move || counters::fetch(&socket)).await;
-            let reply = match fetched {
-                Ok(Ok(counters)) => with_counters(plain, &counters),
-                Ok(Err(error)) => Failure::ChipFailed(error.to_string()).reply(),
-                Err(error) => Failure::ChipFailed(error.to_string()).reply(),
-            };
-            replies.send(reply);
-        });
     }
 
     /// Acknowledged by the chip, not only intended.
@@ -305,18 +307,4 @@ impl Daemon {
             None => format!("There is no {object} {dev}"),
         }
     }
-}
-
-/// The answer without counters, with them.
-fn with_counters(mut reply: Reply, counters: &TrapCounters) -> Reply {
-    let Some(serde_json::Value::Array(traps)) = reply.parameters.get_mut("traps") else {
-        return reply;
-    };
-    for trap in traps {
-        let rx = trap.get("name").and_then(|name| counters.get(name.as_str()?));
-        if let (Some(rx), Some(trap)) = (rx, trap.as_object_mut()) {
-            trap.insert("stats".to_owned(), json!({ "rx": rx }));
-        }
-    }
-    reply
 }

@@ -50,7 +50,7 @@ impl Daemon {
                 return;
             }
         };
-        let Config { policy, hwsim, manage, liveness } = fresh;
+        let Config { policy, hwsim, manage, liveness, policer, care } = fresh;
         for (key, same) in [
             ("device.hwsim", hwsim == self.source.config.hwsim),
             ("device.manage", manage == self.source.config.manage),
@@ -60,7 +60,10 @@ impl Daemon {
             }
         }
         let former = &self.source.config;
-        let changed = policy != former.policy || liveness != former.liveness;
+        let changed = policy != former.policy
+            || liveness != former.liveness
+            || policer != former.policer
+            || care != former.care;
         tracing::info!(changed, "Configuration read again");
         if liveness != former.liveness {
             self.source.config.liveness = liveness;
@@ -68,6 +71,9 @@ impl Daemon {
         }
         self.watch.stir(self.start.elapsed());
         self.source.config.policy = policy;
+        self.source.config.policer = policer;
+        self.source.config.care = care;
+        self.traps.reconfigure(care);
         self.reconciler.set_policy(self.policy(self.is_chip_expected()));
         self.fdb.stir();
     }

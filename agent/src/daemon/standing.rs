@@ -73,6 +73,7 @@ impl Daemon {
                 connected: self.phase != Phase::Away,
                 mode: if self.writes() { Mode::Manage } else { Mode::Observe },
             },
+            policers: self.vrrp_policers(),
         }
     }
 }

@@ -25,7 +25,7 @@ const NO_CHIP: &str = "linux bridges";
 /// The record, and what it waits for.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    record: Option<Record>,
+    record: Option<Record<Facts>>,
     chip_id: String,
     /// What an earlier daemon wrote down was taken over.
     recalled: bool,

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use firsthop_model::intent::{Protocol, Scheme};
+use firsthop_model::policer::Need;
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,7 @@ pub trait Surroundings {
 pub fn check(reconciler: &Reconciler, status: &Status, around: &impl Surroundings) -> Vec<Check> {
     let mut checks = Checks(Vec::new());
     agent(&mut checks, status, around);
+    policers(&mut checks, status);
     liveness(&mut checks, status);
     forwarding(&mut checks, around);
     protocols(&mut checks, reconciler, around);
@@ -94,6 +96,50 @@ fn agent(checks: &mut Checks, status: &Status, around: &impl Surroundings) {
         text.to_owned(),
         "Grant it: without it the queue of events is small, and bursts cost a new snapshot.",
     );
+}
+
+/// Whether VRRP's traps are there, and limited as they should be.
+fn policers(checks: &mut Checks, status: &Status) {
+    for row in &status.policers {
+        let size = match (row.policer, row.rate, row.burst) {
+            (Some(id), Some(rate), Some(burst)) => {
+                format!("policer {id} rate {rate} burst {burst}")
+            }
+            _ => "no policer".to_owned(),
+        };
+        let Need { routers, rate, burst } = row.need;
+        let mut text = format!(
+            "{}: {size}; {routers} virtual routers need rate {rate} burst {burst}",
+            row.device
+        );
+        if !row.reasons.is_empty() {
+            text.push_str(&format!(" ({})", row.reasons.join(", ")));
+        }
+        if let Some(refusal) = &row.refusal {
+            text.push_str(&format!("; refused: {refusal}"));
+        }
+        let bad =
+            (!row.reasons.is_empty() || row.refusal.is_some()).then_some(CheckResult::Warning);
+        checks.tell("vrrp traps", bad, text, policer_fix(&row.reasons));
+    }
+}
+
+/// What to do about the gravest.
+fn policer_fix(reasons: &[String]) -> &'static str {
+    let told = |reason: &str| reasons.iter().any(|told| told == reason);
+    if told("no_trap") {
+        "The driver has no trap for VRRP: whether advertisements reach the CPU is up to its flooding."
+    } else if told("policer_shared") {
+        "Bind the group of VRRP's traps to a policer of its own: no free one was found."
+    } else if told("no_policer") {
+        "Nothing, unless the CPU has to be shielded: the driver has no free policer for VRRP."
+    } else if told("policer_too_small") {
+        "Set `manage = true` in section [device], or the size by hand; `firsthop diff` has the commands."
+    } else if told("drift") {
+        "Somebody else changes the policer: find out who (`[device] drift = \"repair\"` sets it back)."
+    } else {
+        "`firsthop -s trap group vrrp` and `firsthop trap monitor` show what comes and what is lost."
+    }
 }
 
 /// Whether advertisements are heard, and what they show.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use firsthop_model::intent::State;
 use serde::{Deserialize, Serialize};
 
-use super::Watch;
+use super::{VrrpPolicer, Watch};
 
 /// The agent itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Status {
     pub liveness: Watch,
     /// The switch chip
     pub device: Device,
+    /// The policers of VRRP's traps, by device.
+    #[serde(default)]
+    pub policers: Vec<VrrpPolicer>,
 }
 
 /// What the event socket has seen.

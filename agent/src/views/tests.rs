@@ -181,21 +181,37 @@ fn ports_and_traps() {
                        "mac": "02:00:5e:10:00:01", "carrier": true});
     assert_eq!((&found[0], found.as_array().unwrap().len()), (&first, 2));
 
-    let rx = Counters { packets: 6144, bytes: 368_640, dropped: Some(18_856) };
-    let counters = BTreeMap::from([("ipv4_vrrp".to_owned(), rx)]);
-    let vrrp = |rows: Vec<Trap>| json!(rows.into_iter().find(|t| t.name == "ipv4_vrrp"));
+    let rx = Counters { packets: Some(6144), bytes: Some(368_640), dropped: Some(18_856) };
+    let mut device = chip_traps(&bench.reconciler);
+    assert_eq!(device.handle, "hwsim/0");
+    count(&mut device, &[("ipv4_vrrp".to_owned(), rx)].into(), &[(11, 18_856)].into());
+    let vrrp = |device: &TrapDevice| {
+        let trap = device.traps.iter().find(|trap| trap.name == "ipv4_vrrp");
+        let group = device.groups.iter().find(|group| group.name == "vrrp");
+        json!([trap, group, device.policers.iter().find(|policer| policer.policer == 11)])
+    };
+    let of = json!(["ipv4_vrrp", "ipv6_vrrp"]);
     assert_eq!(
-        vrrp(traps(&bench.reconciler, &counters)),
-        json!({"name": "ipv4_vrrp", "type": "control", "group": "vrrp", "policer": 11,
-               "action": "trap",
-               "stats": {"rx": {"packets": 6144, "bytes": 368_640, "dropped": 18_856}}})
+        vrrp(&device),
+        json!([
+            {"name": "ipv4_vrrp", "type": "control", "generic": true, "group": "vrrp",
+             "policer": 11, "action": "trap", "metadata": ["input_port"],
+             "stats": {"rx": {"packets": 6144, "bytes": 368_640, "dropped": 18_856}}},
+            {"name": "vrrp", "generic": true, "policer": 11, "traps": of,
+             "stats": {"rx": {"packets": 6144, "bytes": 368_640}}},
+            {"policer": 11, "rate": 1024, "burst": 1024, "groups": ["vrrp"], "traps": of,
+             "stats": {"rx": {"dropped": 18_856}}},
+        ])
     );
     let chip = ChipIdentity::default();
     let empty = Reconciler::new(Policy::default(), chip, *bench.reconciler.limits());
+    let empty = chip_traps(&empty);
     assert_eq!(
-        vrrp(traps(&empty, &BTreeMap::new())),
-        json!({"name": "ipv4_vrrp", "type": "control", "group": "vrrp", "policer": 11})
+        vrrp(&empty)[0],
+        json!({"name": "ipv4_vrrp", "type": "control", "generic": true, "group": "vrrp",
+               "policer": 11, "metadata": ["input_port"]})
     );
+    assert_eq!(empty.policers, []);
 }
 
 // Broken if occupancy were that of another table.

@@ -30,6 +30,7 @@ pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
         linux.as_ref().and_then(|domain| domain.as_ref().ok()).map(BridgeMacs::of);
 
     let mut vmacs = BTreeMap::new();
+    let mut virtual_routers = 0;
     let place = place.ok().filter(|_| admitted);
     let mut interface = place.and_then(|place| describe(topology, link, place));
     let home = match &linux {
@@ -42,6 +43,8 @@ pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
         if let Some(interface) = interface.as_mut().filter(|_| verdict.admits()) {
             accept(interface, topology, upper);
         }
+        let advertised = interface.is_some() && upper.mac.is_some_and(is_vrrp);
+        virtual_routers += u32::from(advertised);
         // what would be written is worth telling
         if let Some(macs) = bridge_macs.as_mut()
             && matches!(verdict.reason(), None | Some(Reason::NotManaged))
@@ -51,7 +54,8 @@ pub fn unit(scene: &Scene<'_>, ifindex: IfIndex) -> Unit {
         vmacs.insert(upper.ifindex, verdict);
     }
     let worth_telling = admitted || !topology.addresses(ifindex).is_empty();
-    Unit { router_interface: interface, bridge_macs, rif: worth_telling.then_some(rif), vmacs }
+    let rif = worth_telling.then_some(rif);
+    Unit { router_interface: interface, bridge_macs, rif, vmacs, virtual_routers }
 }
 
 /// The verdict of a device as a router interface, also for one that has no address.
@@ -96,6 +100,11 @@ pub fn judge(scene: &Scene<'_>, link: &Link) -> Verdict {
     let mac = link.mac.filter(|mac| !mac.is_multicast() && !mac.is_zero());
     verdict.ask(mac.is_some(), Reason::MacMulticast, "has a unicast MAC");
     verdict
+}
+
+/// A virtual router's MAC of RFC 9568.
+fn is_vrrp(mac: Mac) -> bool {
+    Scheme::of(mac).vrrp().is_some()
 }
 
 /// A macvlan or ipvlan: spoken for by the device below it.

@@ -96,6 +96,15 @@ pub(super) const fn is_aware(link: &Link) -> bool {
     matches!(link.kind, LinkKind::Bridge { vlan_filtering: true, .. })
 }
 
+/// Does a device stand on a port of this chip, however high?
+pub fn stands_on(topology: &Topology, chip: &ChipIdentity, link: &Link) -> bool {
+    let policy = Policy::default();
+    let withdrawn = BTreeSet::new();
+    let scene =
+        Scene { topology, policy: &policy, chip, aware_bridge: None, withdrawn: &withdrawn };
+    scene.stands_on_chip(link)
+}
+
 impl Scene<'_> {
     /// The place of a device as a router interface.
     pub(super) fn place(&self, link: &Link) -> Result<Place, Objection> {

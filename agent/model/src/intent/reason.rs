@@ -250,7 +250,15 @@ reasons! {
     PolicerTooSmall "policer_too_small" Offload
         "The VRRP policer is smaller than the advertisements of all virtual routers need."
         "Advertisements may be dropped, and backups may take over."
-        "Raise `vrrp_rate` and `vrrp_burst` in firsthop.toml."
+        "Remove `vrrp_rate` and `vrrp_burst` from firsthop.toml, or raise them; on a device of the kernel's set `manage = true` in section `[device]`."
+    TrapPoliced "trap_policed" Offload
+        "The policer of VRRP's traps stopped packets within the last minute."
+        "Advertisements were lost; backups that miss three in a row take over."
+        "Compare `need` with the size in `firsthop -j status`; if it is large enough, look for whoever sends that much to 224.0.0.18 or ff02::12."
+    VrrpSilent "vrrp_silent" Offload
+        "A backup waits for advertisements, and for four intervals none has reached the CPU."
+        "The backup is about to take over, or has: there may be two active routers."
+        "Look at the trap and its policer (`firsthop -s trap group vrrp`), and at what lies between the routers: VLANs, filters, snooping."
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::facts::Since;
 use super::flag::Clock;
 use super::{Finding, Flag, Instance, Liveness, Subject, VirtualRouter, Vmac};
 use crate::intent::Scheme;
+use crate::policer::Need;
 use crate::types::Family;
 use crate::{IfIndex, Mac};
 
@@ -14,6 +15,18 @@ impl Liveness {
     /// Macvlans whose MACs are to be withdrawn.
     pub const fn withdrawn(&self) -> &BTreeSet<IfIndex> {
         &self.withdrawn
+    }
+
+    /// What the advertisements that are heard need of the policer, as computed last.
+    pub const fn need(&self) -> Need {
+        self.need
+    }
+
+    /// The longest interval of those that were heard; zero: nobody was.
+    pub fn slowest(&self) -> Duration {
+        let instances = self.interfaces.values().flat_map(|i| i.instances.values());
+        let sources = instances.flat_map(Instance::sources);
+        sources.map(|source| source.interval).max().unwrap_or_default()
     }
 
     /// How many virtual routers, interfaces or switches have each flag, as computed last.

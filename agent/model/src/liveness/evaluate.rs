@@ -7,6 +7,7 @@ use super::flag::Clock;
 use super::source::{Source, is_recent};
 use super::{Finding, Flag, Foreign, Instance, Liveness, Subject, Turn, VirtualRouter, seconds};
 use crate::IfIndex;
+use crate::policer::Need;
 
 /// What is remembered is looked through for what may be forgotten.
 const TIDY: Duration = Duration::from_secs(60);
@@ -83,24 +84,21 @@ impl Liveness {
     }
 
     /// Bursts of all routers at once, and twice that at a handover.
-    fn policer(&self, now: Duration) -> Option<Finding> {
+    fn policer(&mut self, now: Duration) -> Option<Finding> {
         let (rate, burst) = self.facts.policer;
         let instances = self.interfaces.values().flat_map(|i| i.instances.values());
         let fastest = |instance: &Instance| {
             let live = instance.sources().filter(|source| source.is_live(now));
             live.map(|source| source.interval).min()
         };
-        let intervals: Vec<Duration> = instances.filter_map(fastest).collect();
-        let thousandths: u128 = intervals.iter().map(|i| 2_000_000 / i.as_millis().max(1)).sum();
-        let (rate_needed, burst_needed) = (thousandths.div_ceil(1000), intervals.len() * 2);
-        let small = u128::from(rate) < rate_needed
-            || usize::try_from(burst).is_ok_and(|burst| burst < burst_needed);
+        self.need = Need::of(instances.filter_map(fastest));
+        let Need { routers, rate: rate_needed, burst: burst_needed } = self.need;
+        let small = !self.need.is_met(rate.into(), burst.into());
         small.then(|| Finding {
             flag: Flag::PolicerTooSmall,
             evidence: format!(
-                "{} virtual routers need {rate_needed} packets a second and a burst of \
-                 {burst_needed}; the policer has {rate} and {burst}",
-                intervals.len()
+                "{routers} virtual routers need {rate_needed} packets a second and a burst of \
+                 {burst_needed}; the policer has {rate} and {burst}"
             ),
         })
     }

@@ -66,11 +66,13 @@ impl Reconciler {
             self.move_table(ifindex, tables.0, tables.1);
             self.move_seat(ifindex, seats.0, seats.1);
         }
-        if fresh.is_empty() {
-            self.units.remove(&ifindex);
+        self.virtual_routers += fresh.virtual_routers;
+        let former = if fresh.is_empty() {
+            self.units.remove(&ifindex)
         } else {
-            self.units.insert(ifindex, fresh);
-        }
+            self.units.insert(ifindex, fresh)
+        };
+        self.virtual_routers -= former.map_or(0, |unit| unit.virtual_routers);
         if self.topology.link(ifindex).is_none() {
             self.seats.remove(&ifindex);
         }

@@ -103,6 +103,11 @@ impl Reconciler {
         self.units.get(&ifindex)
     }
 
+    /// Macvlans with VRRP's MACs on router interfaces, active ones' and backups'.
+    pub const fn virtual_routers(&self) -> u32 {
+        self.virtual_routers
+    }
+
     /// The **Applied** column.
     pub const fn applied(&self) -> &Applied {
         &self.applied

@@ -30,7 +30,7 @@ fn the_description_is_complete() {
         let found = ask(&method, json!({}));
         assert!(!matches!(found, Err(Failure::MethodNotFound(_))), "{method}");
     }
-    assert_eq!(words("method ").len(), 11);
+    assert_eq!(words("method ").len(), 12);
     for failure in [
         Failure::NotUnderstood(String::new()),
         Failure::NoSuchDevice(String::new()),
@@ -52,8 +52,9 @@ fn arguments_are_checked() {
     let filter = Filter { dev: Some("swp1".into()), ..Filter::default() };
     assert_eq!(ask("ListRif", json!({"dev": "swp1"})), Ok(Request::ListRif(filter)));
     assert_eq!(ask("ListRif", json!({"device": "swp1"})), invalid("device"));
-    assert_eq!(ask("ListTrap", json!({})), Ok(Request::ListTrap { stats: false }));
-    assert_eq!(ask("ListTrap", json!({"stats": true})), Ok(Request::ListTrap { stats: true }));
+    assert_eq!(ask("ListTrap", json!({})), Ok(Request::ListTrap));
+    let filter = TrapFilter { policer: Some(11), ..TrapFilter::default() };
+    assert_eq!(ask("MonitorTrap", json!({"policer": 11})), Ok(Request::MonitorTrap(filter)));
     assert_eq!(ask("Status", json!({"x": 1})), invalid("x"));
     assert_eq!(ask("Explain", json!({})), invalid("dev"));
     assert!(ask("ListVmac", json!({"vrid": 300})).is_err());

@@ -25,6 +25,22 @@ fn dev(name: &str) -> Filter {
     Filter { dev: Some(name.into()), ..Filter::default() }
 }
 
+fn traps(table: TrapTable, dev: Option<&str>, trap: Option<&str>, group: Option<&str>) -> Question {
+    let text = |word: Option<&str>| word.map(str::to_owned);
+    let filter = TrapFilter { dev: text(dev), trap: text(trap), group: text(group), policer: None };
+    Question::Trap(table, filter)
+}
+
+// Broken if `-js` of devlink's scripts were refused, or an option with a value hid in such a word.
+#[test]
+fn short_options_together() {
+    let (options, _) = ask("-jsv trap");
+    assert!(options.json && options.stats && options.details && !options.pretty);
+    assert!(ask("-br trap").0.brief);
+    assert!(complaint("-jn r1 trap").contains("-jn"));
+    assert!(complaint("--js trap").contains("--js"));
+}
+
 // Broken if a word, a prefix or the missing verb meant something else than in iproute2.
 #[test]
 fn objects_verbs_and_prefixes() {
@@ -40,9 +56,37 @@ fn objects_verbs_and_prefixes() {
             Question::Vmac(Filter { dev: None, lower: Some("swp1".into()), vrid: Some(7) }),
         ),
         ("port", Question::Port(Filter::default())),
+        ("t show trap ipv4_vrrp", traps(TrapTable::Traps, None, Some("ipv4_vrrp"), None)),
+        ("trap", traps(TrapTable::Traps, None, None, None)),
+        ("trap group vrrp", traps(TrapTable::Traps, None, None, Some("vrrp"))),
+        ("trap group", traps(TrapTable::Groups, None, None, None)),
+        ("trap policer show", traps(TrapTable::Policers, None, None, None)),
+        // as devlink_lib.sh of the kernel's selftests asks
         (
-            "t show trap ipv4_vrrp",
-            Question::Trap(TrapFilter { trap: Some("ipv4_vrrp".into()), ..TrapFilter::default() }),
+            "trap show hwsim/0 trap ipv4_vrrp",
+            traps(TrapTable::Traps, Some("hwsim/0"), Some("ipv4_vrrp"), None),
+        ),
+        (
+            "trap group show hwsim/0 group vrrp",
+            traps(TrapTable::Groups, Some("hwsim/0"), None, Some("vrrp")),
+        ),
+        (
+            "trap policer show hwsim/0 policer 11",
+            Question::Trap(
+                TrapTable::Policers,
+                TrapFilter {
+                    dev: Some("hwsim/0".into()),
+                    policer: Some(11),
+                    ..TrapFilter::default()
+                },
+            ),
+        ),
+        (
+            "trap monitor dev hwsim/0",
+            Question::TrapMonitor(TrapFilter {
+                dev: Some("hwsim/0".into()),
+                ..TrapFilter::default()
+            }),
         ),
         ("res", Question::Resource),
         ("stat", Question::Status),

@@ -1,4 +1,4 @@
-//! Traps, resources, status and differences.
+//! Resources, status and differences.
 
 use std::collections::BTreeMap;
 
@@ -6,41 +6,7 @@ use firsthop_model::intent::Reason;
 
 use super::table::{Table, or_dash};
 use super::wrapped;
-use crate::client::Options;
-use crate::views::{Difference, Mode, Power, Resource, Status, Trap, Watch};
-
-/// `firsthop trap`
-pub(in crate::client) fn traps(handle: Option<&str>, rows: &[Trap], options: &Options) -> String {
-    let Some(handle) = handle else { return "No switch chip\n".to_owned() };
-    if options.brief {
-        let mut table = Table::new(&["TRAP", "TYPE", "GROUP", "POLICER", "ACTION"]);
-        for row in rows {
-            table.row([
-                row.name.clone(),
-                row.kind.clone(),
-                row.group.clone(),
-                or_dash(row.policer),
-                or_dash(row.action.as_ref()),
-            ]);
-        }
-        return table.text();
-    }
-    let mut text = format!("{handle}:\n");
-    for row in rows {
-        let Trap { name, kind, group, .. } = row;
-        let policer = row.policer.map_or_else(String::new, |id| format!(" policer {id}"));
-        let action = or_dash(row.action.as_ref());
-        text.push_str(&format!(
-            "  name {name} type {kind} action {action} group {group}{policer}\n"
-        ));
-        if let Some(stats) = row.stats {
-            let dropped = stats.rx.dropped.map_or_else(String::new, |n| format!(" dropped {n}"));
-            let (packets, bytes) = (stats.rx.packets, stats.rx.bytes);
-            text.push_str(&format!("    stats: rx: bytes {bytes} packets {packets}{dropped}\n"));
-        }
-    }
-    text
-}
+use crate::views::{Difference, Mode, Power, Resource, Status, VrrpPolicer, Watch};
 
 /// `firsthop resource`
 pub(in crate::client) fn resources(handle: Option<&str>, rows: &[Resource]) -> String {
@@ -85,7 +51,29 @@ pub(in crate::client) fn status(status: &Status) -> String {
     text.push_str(&counted("vmacs", &status.vmacs));
     text.push_str(&format!("transit {}\n", status.transit));
     text.push_str(&liveness(&status.liveness));
+    text.extend(status.policers.iter().map(policer));
     text
+}
+
+fn policer(row: &VrrpPolicer) -> String {
+    let size = match (row.policer, row.rate, row.burst) {
+        (Some(id), Some(rate), Some(burst)) => format!("policer {id} rate {rate} burst {burst}"),
+        (Some(id), ..) => format!("policer {id}"),
+        (None, ..) => "no policer".to_owned(),
+    };
+    let need = row.need;
+    let dropped = row.dropped.map_or_else(String::new, |dropped| format!(" dropped {dropped}"));
+    let reasons = if row.reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" reason {}", row.reasons.join(","))
+    };
+    let refusal = row.refusal.as_ref().map_or_else(String::new, |text| format!(" ({text})"));
+    let text = format!(
+        "{} {size}{dropped} routers {} need rate {} burst {}{reasons}{refusal}",
+        row.device, need.routers, need.rate, need.burst
+    );
+    wrapped("vrrp", &text, 5)
 }
 
 fn liveness(watch: &Watch) -> String {

@@ -43,6 +43,7 @@ fn surroundings() {
             connected: true,
             mode: Mode::Manage,
         },
+        policers: Vec::new(),
     };
     let bad = |around: &Sysctls| {
         let checks = check(&bench.reconciler, &status, around);

@@ -1,0 +1,474 @@
+//! What reaches the CPU: counters of chips and of the kernel's devices over time, and the policers of VRRP's traps.
+//!
+//! ```text
+//!   timer, request, notification ─▶ round ─┬─ chip: counters ────────────┐
+//!                                          └─ devlink: every device ─────┴─▶ Ledger ─▶ answers, monitors
+//!                                                                            Keeper ─▶ steps ─▶ devlink
+//! ```
+//!
+//! Nobody announces a changed trap, group or policer, so everything is read again each `audit` seconds, each second while
+//! somebody watches, and at once when a device comes, goes or is reloaded.
+
+mod keeper;
+mod kernel;
+mod ledger;
+mod monitor;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use firsthop_asic::kernel::policing::Memory;
+use firsthop_asic::kernel::{Device, Refusal};
+use firsthop_model::intent::ChipIdentity;
+use firsthop_model::reconcile::Reconciler;
+use keeper::Keeper;
+pub(super) use kernel::Report;
+use kernel::{Kernel, Order};
+use ledger::{Course, Kind, Ledger, Name};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::adoption::Phase;
+use super::counters::{self, ChipCounters};
+use super::record::Record;
+use super::{Daemon, sizing};
+use crate::clock;
+use crate::config::Care;
+use crate::views::{self, TrapDevice, TrapStats, VrrpPolicer};
+
+/// Between two rounds while somebody watches.
+const WATCHED: Duration = Duration::from_secs(1);
+/// Notifications come by the dozen.
+const SOON: Duration = Duration::from_millis(20);
+/// For how long a drop is worth telling.
+const RECENT: Duration = Duration::from_secs(60);
+/// Intervals without an advertisement before it is told.
+const SILENCE: u32 = 4;
+
+/// What a round brought.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Chip(std::io::Result<ChipCounters>),
+    Kernel(Report),
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Traps {
+    kernel: Kernel,
+    answer: mpsc::UnboundedSender<std::io::Result<ChipCounters>>,
+    answers: mpsc::UnboundedReceiver<std::io::Result<ChipCounters>>,
+    care: Care,
+    rounds: Rounds,
+    ledger: Ledger,
+    devices: Vec<Device>,
+    /// Times that a device was registered before our eyes.
+    registrations: BTreeMap<String, u64>,
+    /// Devices that went, and may be back.
+    gone: BTreeSet<String>,
+    chip: Option<ChipCounters>,
+    keepers: BTreeMap<String, Keeper>,
+    record: Option<Record<BTreeMap<String, Memory>>>,
+    /// Why devlink can't be read.
+    trouble: Option<Refusal>,
+    monitors: Vec<monitor::Watcher>,
+}
+
+/// Rounds by number: a request is answered from one that began after it.
+#[derive(Debug)]
+struct Rounds {
+    begun: u64,
+    done: u64,
+    /// Answers of the round that are not there yet.
+    chip: bool,
+    kernel: bool,
+    next: Instant,
+}
+
+impl Rounds {
+    const fn is_under_way(&self) -> bool {
+        self.begun > self.done
+    }
+}
+
+impl Traps {
+    pub(super) fn open(care: Care) -> Self {
+        let (answer, answers) = mpsc::unbounded_channel();
+        let next = Instant::now();
+        Self {
+            kernel: Kernel::open(),
+            answer,
+            answers,
+            care,
+            rounds: Rounds { begun: 0, done: 0, chip: false, kernel: false, next },
+            ledger: Ledger::default(),
+            devices: Vec::new(),
+            registrations: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            chip: None,
+            keepers: BTreeMap::new(),
+            record: None,
+            trouble: None,
+            monitors: Vec::new(),
+        }
+    }
+
+    /// The operator decided anew.
+    pub(super) fn reconfigure(&mut self, care: Care) {
+        self.care = care;
+        self.rounds.next = Instant::now();
+    }
+
+    /// The next answer. Cancel-safe.
+    pub(super) async fn reading(&mut self) -> Reading {
+        tokio::select! {
+            Some(answer) = self.answers.recv() => Reading::Chip(answer),
+            report = self.kernel.report() => Reading::Kernel(report),
+        }
+    }
+
+    /// When a round is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (!self.rounds.is_under_way()).then_some(self.rounds.next)
+    }
+
+    /// The number of the round that somebody who asks now is answered from.
+    pub(super) fn ask(&mut self) -> u64 {
+        self.rounds.next = Instant::now();
+        self.rounds.begun + 1
+    }
+
+    /// Such a round has ended.
+    pub(super) const fn has(&self, round: u64) -> bool {
+        self.rounds.done >= round
+    }
+
+    /// Something about macvlans or devices changed.
+    pub(super) fn stir(&mut self) {
+        if !self.keepers.is_empty() {
+            self.rounds.next = self.rounds.next.min(Instant::now() + SOON);
+        }
+    }
+
+    fn note(&mut self, name: Name, count: u64, registration: u64, now: Duration) {
+        self.ledger.take(name, count, registration, now, clock::now().as_secs());
+    }
+
+    fn read_chip(&mut self, handle: &str, generation: u64, now: Duration) {
+        let Some(ChipCounters { traps, policers }) = self.chip.clone() else { return };
+        for (name, counters) in traps {
+            let name = (handle.to_owned(), Kind::Trap, name);
+            self.note(name, counters.packets.unwrap_or(0), generation, now);
+        }
+        for (id, dropped) in policers {
+            self.note((handle.to_owned(), Kind::Policer, id.to_string()), dropped, generation, now);
+        }
+    }
+
+    fn read_devices(&mut self, devices: Vec<Device>, now: Duration) {
+        let former: BTreeMap<String, u64> =
+            self.devices.iter().map(|device| (device.handle.clone(), device.reloads)).collect();
+        let gone = std::mem::take(&mut self.gone);
+        for device in &devices {
+            let handle = &device.handle;
+            let reloaded = former.get(handle).is_some_and(|reloads| *reloads != device.reloads);
+            let registration = self.registrations.entry(handle.clone()).or_default();
+            *registration += u64::from(reloaded || gone.contains(handle));
+            let registration = *registration;
+            let of = |kind, name: &str| (handle.clone(), kind, name.to_owned());
+            for (name, trap) in &device.traps {
+                if let Some(packets) = trap.rx.and_then(|rx| rx.packets) {
+                    self.note(of(Kind::Trap, name), packets, registration, now);
+                }
+            }
+            for (name, group) in &device.groups {
+                if let Some(packets) = group.rx.and_then(|rx| rx.packets) {
+                    self.note(of(Kind::Group, name), packets, registration, now);
+                }
+            }
+            for (id, policer) in &device.policers {
+                if let Some(dropped) = policer.dropped {
+                    self.note(of(Kind::Policer, &id.to_string()), dropped, registration, now);
+                }
+            }
+        }
+        self.devices = devices;
+    }
+
+    /// Adds what the ledger knows.
+    fn with_courses(&self, mut device: TrapDevice) -> TrapDevice {
+        let handle = &device.handle;
+        let add = |stats: &mut Option<TrapStats>, kind, name: &str| {
+            if let (Some(stats), Some(course)) = (stats, self.ledger.course(handle, kind, name)) {
+                tell(stats, course);
+            }
+        };
+        for trap in &mut device.traps {
+            add(&mut trap.stats, Kind::Trap, &trap.name);
+        }
+        for group in &mut device.groups {
+            add(&mut group.stats, Kind::Group, &group.name);
+        }
+        for policer in &mut device.policers {
+            add(&mut policer.stats, Kind::Policer, &policer.policer.to_string());
+        }
+        device
+    }
+}
+
+fn tell(stats: &mut TrapStats, course: &Course) {
+    stats.since = Some(clock::date(course.since));
+    stats.since_count = Some(course.base);
+    stats.resets = Some(course.resets);
+    stats.rate = course.rate;
+}
+
+/// Ports of a simulated chip are netdevs of the kernel, which may be a device's: the chip comes first.
+fn is_hidden(reconciler: &Reconciler, device: &Device) -> bool {
+    reconciler.topology().links().any(|link| {
+        link.devlink.as_ref().is_some_and(|port| port.device == device.handle)
+            && link.altnames.iter().any(|name| name.starts_with("hwsim-"))
+    })
+}
+
+impl Daemon {
+    /// Begins a round if one is due.
+    pub(super) fn tend_traps(&mut self) {
+        let traps = &mut self.traps;
+        if traps.rounds.is_under_way() || traps.rounds.next > Instant::now() {
+            return;
+        }
+        let pace = if traps.monitors.is_empty() { traps.care.audit } else { WATCHED };
+        traps.rounds.next = Instant::now() + pace;
+        traps.rounds.begun += 1;
+        traps.rounds.kernel = true;
+        traps.kernel.order(Order::Read);
+        let socket = self.target.socket.clone().filter(|_| self.phase != Phase::Away);
+        traps.rounds.chip = socket.is_some();
+        match socket {
+            Some(socket) => {
+                let answer = traps.answer.clone();
+                tokio::task::spawn_local(async move {
+                    let fetched = tokio::task::spawn_blocking(move || counters::fetch(&socket));
+                    let fetched = fetched.await.unwrap_or_else(|error| Err(error.into()));
+                    // Nobody listens only when the daemon ends.
+                    answer.send(fetched).ok();
+                });
+            }
+            None => traps.chip = None,
+        }
+    }
+
+    pub(super) fn take_reading(&mut self, reading: Reading) {
+        let now = self.start.elapsed();
+        let traps = &mut self.traps;
+        match reading {
+            Reading::Chip(answer) => {
+                traps.rounds.chip = false;
+                if let Err(error) = &answer {
+                    tracing::debug!(%error, "The chip's counters can't be read");
+                }
+                traps.chip = answer.ok();
+            }
+            Reading::Kernel(Report::Read(Ok(devices))) => {
+                traps.rounds.kernel = false;
+                traps.trouble = None;
+                traps.ledger.begin();
+                let reconciler = &self.reconciler;
+                let devices = devices.into_iter().filter(|device| !is_hidden(reconciler, device));
+                let devices: Vec<Device> = devices.collect();
+                traps.read_devices(devices, now);
+            }
+            Reading::Kernel(Report::Read(Err(refusal))) => {
+                traps.rounds.kernel = false;
+                traps.ledger.begin();
+                if traps.trouble.as_ref() != Some(&refusal) {
+                    tracing::debug!(%refusal, "Devices can't be read");
+                }
+                traps.trouble = Some(refusal);
+                traps.devices.clear();
+            }
+            Reading::Kernel(Report::Taken { device, taken }) => {
+                if let Some(keeper) = traps.keepers.get_mut(&device) {
+                    keeper.take(&device, &taken, now + traps.care.audit);
+                }
+                traps.write_record();
+                traps.rounds.next = Instant::now();
+            }
+            Reading::Kernel(Report::Stirred(gone)) => {
+                traps.gone.extend(gone.into_iter().flatten());
+                traps.rounds.next = traps.rounds.next.min(Instant::now() + SOON);
+            }
+        }
+        let rounds = &self.traps.rounds;
+        if rounds.is_under_way() && !rounds.chip && !rounds.kernel {
+            self.traps.rounds.done = self.traps.rounds.begun;
+            self.finish_round(now);
+        }
+    }
+
+    fn finish_round(&mut self, now: Duration) {
+        let handle = self.reconciler.chip().handle();
+        let generation = self.capabilities.as_ref().map_or(0, |chip| chip.generation);
+        self.traps.read_chip(&handle, generation, now);
+        let there: BTreeSet<String> =
+            self.traps.devices.iter().map(|device| device.handle.clone()).chain([handle]).collect();
+        self.traps.ledger.keep(|(device, ..)| there.contains(device));
+        self.keep_policers(now);
+        self.tell_monitors();
+    }
+
+    /// Gives VRRP's traps of each device the policer that they need, where that is allowed; else back what they had.
+    fn keep_policers(&mut self, now: Duration) {
+        let managed = self.source.config.manage == Some(true) && !self.observe;
+        let interval = self.watch.live().slowest().max(Duration::from_secs(1));
+        let Self { traps, reconciler, source, .. } = self;
+        if !self.observe && traps.record.is_none() {
+            traps.record = Some(Record::open(&self.directory, "devices"));
+        }
+        let recorded = traps.record.as_ref().map(|record| record.facts().clone());
+        let there: BTreeSet<&String> = traps.devices.iter().map(|device| &device.handle).collect();
+        traps.keepers.retain(|handle, _| there.contains(handle));
+        let mut orders = Vec::new();
+        for device in traps.devices.iter().filter(|device| !device.traps.is_empty()) {
+            let handle = &device.handle;
+            let registration = traps.registrations.get(handle).copied().unwrap_or(0);
+            let keeper = traps.keepers.entry(handle.clone()).or_insert_with(|| {
+                let memory = recorded.as_ref().and_then(|recorded| recorded.get(handle));
+                Keeper::new(memory.cloned().unwrap_or_default(), registration)
+            });
+            let chip = ChipIdentity::Device { handle: handle.clone() };
+            let routers = keeper::routers(reconciler.topology(), &chip);
+            let steps = keeper.follow(
+                device,
+                registration,
+                &routers,
+                |size| sizing::decided(source.config.policer, size),
+                now,
+            );
+            keeper.listen(device, &traps.ledger, &routers, interval * SILENCE, now);
+            let steps = if managed {
+                if traps.care.drift == crate::config::Drift::Report && keeper.has_drifted() {
+                    Vec::new()
+                } else {
+                    steps
+                }
+            } else {
+                keeper.give_back(device)
+            };
+            if !steps.is_empty() && !self.observe && keeper.begin(device, &steps, managed, now) {
+                orders.push(Order::Take { device: handle.clone(), steps });
+            }
+        }
+        // written down before it is done
+        traps.write_record();
+        for order in orders {
+            traps.kernel.order(order);
+        }
+    }
+
+    /// What is told of devices' policers: rows for `status`, `doctor` and `diff`.
+    pub(super) fn vrrp_policers(&self) -> Vec<VrrpPolicer> {
+        let now = self.start.elapsed();
+        let mut rows: Vec<VrrpPolicer> = self.chip_policer(now).into_iter().collect();
+        for device in &self.traps.devices {
+            if let Some(keeper) = self.traps.keepers.get(&device.handle) {
+                rows.push(keeper.row(device, now));
+            }
+        }
+        rows
+    }
+
+    fn chip_policer(&self, now: Duration) -> Option<VrrpPolicer> {
+        self.capabilities.as_ref()?;
+        let device = views::chip_traps(&self.reconciler);
+        let group = device.groups.iter().find(|group| group.name == "vrrp")?;
+        let policer = device.policers.iter().find(|p| Some(p.policer) == group.policer);
+        let need = self.vrrp_need();
+        let course = |kind, name: &str| self.traps.ledger.course(&device.handle, kind, name);
+        let drops = policer.and_then(|p| course(Kind::Policer, &p.policer.to_string()));
+        let mut reasons = Vec::new();
+        if drops.is_some_and(|course| was_dropped(course, now)) {
+            reasons.push("trap_policed".to_owned());
+        }
+        if policer.is_some_and(|policer| !need.is_met(policer.rate, policer.burst)) {
+            reasons.push("policer_too_small".to_owned());
+        }
+        let routers = keeper::routers(self.reconciler.topology(), self.reconciler.chip());
+        let silence = self.watch.live().slowest().max(Duration::from_secs(1)) * SILENCE;
+        let silent = routers.iter().filter_map(|router| router.awaits).any(|family| {
+            course(Kind::Trap, keeper::trap_of(family))
+                .is_some_and(|course| now.saturating_sub(course.moved) >= silence)
+        });
+        if silent {
+            reasons.push("vrrp_silent".to_owned());
+        }
+        Some(VrrpPolicer {
+            device: device.handle.clone(),
+            policer: group.policer,
+            rate: policer.map(|policer| policer.rate),
+            burst: policer.map(|policer| policer.burst),
+            need,
+            dropped: drops.map(|course| course.count),
+            drifts: 0,
+            reasons,
+            refusal: None,
+        })
+    }
+
+    /// Everything that goes to the CPU, by device.
+    pub(super) fn trap_devices(&self) -> Vec<TrapDevice> {
+        let mut devices = Vec::new();
+        if self.capabilities.is_some() {
+            let mut chip = views::chip_traps(&self.reconciler);
+            if let Some(counters) = &self.traps.chip {
+                views::count(&mut chip, &counters.traps, &counters.policers);
+            }
+            devices.push(chip);
+        }
+        let kernels = self.traps.devices.iter().filter(|device| !device.traps.is_empty());
+        devices.extend(kernels.map(views::device_traps));
+        let policers = self.vrrp_policers();
+        devices
+            .into_iter()
+            .map(|device| {
+                let mut device = self.traps.with_courses(device);
+                let row = policers.iter().find(|row| row.device == device.handle);
+                let told = ["trap_policed", "vrrp_silent"];
+                let reason = row.and_then(|row| {
+                    told.iter().find(|told| row.reasons.iter().any(|r| r == *told))
+                });
+                for trap in device.traps.iter_mut().filter(|trap| trap.name.ends_with("vrrp")) {
+                    trap.reason = reason.map(|reason| (*reason).to_owned());
+                }
+                device
+            })
+            .collect()
+    }
+
+    /// What would be written to devices, where it may not be.
+    pub(super) fn device_differences(&self) -> Vec<views::Difference> {
+        let managed = self.source.config.manage == Some(true) && !self.observe;
+        let rows = self.traps.devices.iter().filter_map(|device| {
+            let keeper = self.traps.keepers.get(&device.handle)?;
+            Some(keeper.differences(device, managed))
+        });
+        rows.flatten().collect()
+    }
+}
+
+/// A policer stopped packets lately, before our eyes.
+fn was_dropped(course: &Course, now: Duration) -> bool {
+    course.count > course.base && now.saturating_sub(course.moved) < RECENT
+}
+
+impl Traps {
+    fn write_record(&mut self) {
+        let memories = self.keepers.iter().filter(|(_, keeper)| !keeper.memory().is_empty());
+        let memories = memories.map(|(handle, keeper)| (handle.clone(), keeper.memory().clone()));
+        let memories: BTreeMap<String, Memory> = memories.collect();
+        if let Some(record) = &mut self.record {
+            record.write(memories);
+        }
+    }
+}
