@@ -17,6 +17,8 @@ mlxsw)
 		change_by_somebody_is_reported
 		back_after_a_reload
 		group_leaves_a_shared_policer
+		refusal_is_told_and_tried_again
+		unreadable_counter_hides_nothing
 		given_back
 	"
 	;;
@@ -189,6 +191,43 @@ group_leaves_a_shared_policer() {
 	daemon
 	check eventually 5000 bound_to 3
 	check eventually 5000 policer_is $POLICER 256 128
+}
+
+# knob NAME VALUE: makes netdevsim fail.
+knob() { echo "$2" >"/sys/kernel/debug/netdevsim/netdevsim10/$1"; }
+
+# Broken if a refusal were silent, were given up on, or were tried again and again without a pause.
+refusal_is_told_and_tried_again() {
+	fresh_device
+	knob fail_trap_policer_set Y
+	daemon "manage = true"
+	check eventually 5000 row "p.get('refusal') and p.rate == 256"
+	check grep -qF "refused" <("${CLIENT[@]}" doctor)
+	check_status 3 "${CLIENT[@]}" diff
+	check policer_is $POLICER 256 128
+	[ "$(grep -c "devlink trap policer set" "$RUN/firsthopd.log")" -le 20 ] || fail "tried without a pause"
+	knob fail_trap_policer_set N
+	check eventually 8000 policer_is $POLICER 1024 1024
+	check eventually 5000 row "'refusal' not in p"
+}
+
+# Broken if one counter that can't be read took traps and policers behind it away: the kernel's dump ends there, as a success.
+unreadable_counter_hides_nothing() {
+	local traps
+	fresh_device
+	daemon "manage = true"
+	check eventually 5000 policer_is $POLICER 1024 1024
+	traps=$("${CLIENT[@]}" -j trap | json "len(d.trap['$HANDLE'])")
+	knob fail_trap_policer_counter_get Y
+	knob fail_trap_drop_counter_get Y
+	check_eq "$("${CLIENT[@]}" -j trap | json "len(d.trap['$HANDLE'])")" "$traps" "traps"
+	check_eq "$("${CLIENT[@]}" -js trap policer show $HANDLE policer $POLICER |
+		json "[(p.rate, 'stats' in p) for p in d.trap_policer['$HANDLE']]")" "[[1024, false]]" "the policer"
+	check row "p.drifts == 0"
+	knob fail_trap_policer_counter_get N
+	knob fail_trap_drop_counter_get N
+	check_eq "$("${CLIENT[@]}" -js trap policer show $HANDLE policer $POLICER |
+		json "['stats' in p for p in d.trap_policer['$HANDLE']]")" "[true]" "the policer"
 }
 
 # Broken if the driver's values were forgotten by a daemon that was killed, or stayed changed when the owner takes back his word.
