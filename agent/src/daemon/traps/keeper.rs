@@ -240,12 +240,11 @@ impl Keeper {
         else {
             return;
         };
-        let bound = taken.iter().all(|t| t.done || !matches!(t.step, Step::Bind { .. }));
         let sized = taken.iter().find_map(|taken| match &taken.step {
             Step::Size { policer: id, rate, burst } if id == policer => Some((*rate, *burst)),
             _ => None,
         });
-        if !bound || taken.is_empty() {
+        if !done {
             return;
         }
         let before = self.memory.ours.filter(|ours| ours.policer == *policer);
