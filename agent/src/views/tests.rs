@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firsthop_model::chip::{Change, Key, Tables};
