@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("firsthop", "firsthop-netlink"),
     ("firsthop-asic", "emad"),
     ("firsthop-asic", "firsthop-model"),
+    ("firsthop-asic", "netlink-packet-devlink"),
     ("firsthop-netlink", "firsthop-model"),
     ("hwsim", "emad"),
 ];

@@ -17,6 +17,7 @@ mod capabilities;
 mod dry_run;
 mod error;
 mod faulty;
+pub mod kernel;
 mod lock;
 mod notices;
 pub mod spectrum;
