@@ -66,6 +66,8 @@ pub struct Config {
     pub hwsim: Option<PathBuf>,
     /// Whether to write to the chip; None: as the kind of chip suggests.
     pub manage: Option<bool>,
+    /// tc rules trap advertisements at routed ports of kernel drivers that have no trap for them.
+    pub flower_traps: bool,
     /// What advertisements are watched for.
     pub liveness: Liveness,
 }
@@ -106,6 +108,7 @@ struct Document {
 struct Device {
     hwsim: Option<PathBuf>,
     manage: Option<bool>,
+    flower_traps: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -177,9 +180,10 @@ impl Config {
         if let Some(exclude) = exclude {
             policy.exclude = exclude;
         }
-        let Device { hwsim, manage } = device.unwrap_or_default();
+        let Device { hwsim, manage, flower_traps } = device.unwrap_or_default();
         self.hwsim = hwsim.or(self.hwsim.take());
         self.manage = manage.or(self.manage);
+        self.flower_traps = flower_traps.unwrap_or(self.flower_traps);
         let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();
         let liveness = &mut self.liveness;
         liveness.watch = watch.unwrap_or(liveness.watch);

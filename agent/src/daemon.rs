@@ -14,6 +14,7 @@ mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
+mod flower;
 mod observer;
 mod options;
 mod program;
@@ -40,6 +41,7 @@ use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
 use firsthop_model::topology::Event;
+use flower::Flower;
 use observer::{Observer, Whole};
 pub use program::{DaemonError, main};
 use program::{Signals, Target};
@@ -75,6 +77,7 @@ struct Daemon {
     former_generation: u64,
 
     fdb: BridgeFdb,
+    flower: Flower,
     questions: Questions,
     answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
@@ -107,6 +110,7 @@ enum Occasion {
     Asked(Incoming),
     Answered(questions::Answer),
     Written(bridge_fdb::Answer),
+    Ruled(flower::Answer),
     Reload,
     Time,
 }
@@ -129,6 +133,7 @@ impl Daemon {
             dumps,
             reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
             fdb: BridgeFdb::open(),
+            flower: Flower::open(&directory, source.flower(observe), source.blind),
             questions,
             answered,
             memory: Memory::default(),
@@ -173,6 +178,7 @@ impl Daemon {
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
                 Some(answer) = self.answered.recv() => Occasion::Answered(answer),
                 answer = self.fdb.answer() => Occasion::Written(answer),
+                answer = self.flower.answer() => Occasion::Ruled(answer),
                 () = sleep_until(wake) => Occasion::Time,
             };
             match occasion {
@@ -194,6 +200,7 @@ impl Daemon {
                     }
                 }
                 Occasion::Written(answer) => self.fdb.take_answer(answer),
+                Occasion::Ruled(answer) => self.flower.take_answer(answer, self.start.elapsed()),
                 Occasion::Reload => self.reload(),
             }
         }
@@ -205,6 +212,7 @@ impl Daemon {
             self.desk.take(incoming);
         }
         let drained = self.hear();
+        self.tend_flower(drained);
         self.watch.listen(&mut self.reconciler, drained, self.start.elapsed());
         self.reconciler.recompute();
         self.advance();
@@ -326,6 +334,7 @@ impl Daemon {
     fn next_time(&self) -> Instant {
         let may_act = self.phase == Phase::Ready && self.observer.may_act();
         let retry = self.reconciler.deadline().filter(|_| may_act);
+        let rules = self.flower.deadline().filter(|_| self.observer.may_act());
         let times = [
             retry.map(|at| self.start + at),
             self.observer.next_dump(),
@@ -333,6 +342,7 @@ impl Daemon {
             self.phase.retry_at(),
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),
+            rules.map(|at| self.start + at),
             self.watch.deadline().map(|at| self.start + at),
         ];
         let far = Instant::now() + Duration::from_secs(3600);

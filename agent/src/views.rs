@@ -17,6 +17,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trap;
+mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
@@ -27,6 +28,7 @@ pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
 pub use trap::{Counters, Resource, Sizes, Trap, TrapStats, resources, traps};
+pub use vrrp_rule::{VrrpRule, clsact_difference};
 
 use firsthop_model::IfIndex;
 use firsthop_model::reconcile::Reconciler;

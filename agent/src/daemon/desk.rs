@@ -73,6 +73,12 @@ impl Daemon {
             return;
         }
         self.refresh();
+        let looks =
+            |pending: &Pending| matches!(pending.request, Request::Diff | Request::Explain { .. });
+        if self.desk.pending.iter().any(looks) {
+            self.flower.refresh(self.start.elapsed());
+            self.tend_flower(true);
+        }
         let now = Instant::now();
         let settled = self.is_settled();
         let shows = |pending: &Pending| {
@@ -153,7 +159,7 @@ impl Daemon {
     fn is_settled(&self) -> bool {
         let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
         let away = self.phase == Phase::Away && !self.observer.is_stale();
-        self.is_synced() || observing || away
+        (self.is_synced() || observing || away) && self.flower.is_settled()
     }
 
     fn show(&self, request: &Request) -> Reply {
@@ -191,6 +197,7 @@ impl Daemon {
             Request::Diff => {
                 // Without a chip only bridges of Linux can differ.
                 let mut rows = views::bridge_differences(reconciler);
+                rows.extend(self.flower.differences(reconciler));
                 if self.capabilities.is_some() {
                     rows.extend(views::differences(reconciler));
                 }
@@ -199,6 +206,7 @@ impl Daemon {
             Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {
                 Some(link) => {
                     let mut told = views::explain(reconciler, link);
+                    told.vrrp_rules = self.flower.rules_of(reconciler, link);
                     let (live, now) = (self.watch.live(), self.start.elapsed());
                     told.liveness = self
                         .liveness(link.ifindex)

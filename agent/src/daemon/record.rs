@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use firsthop_model::{IfIndex, Mac};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::intent_log;
@@ -43,39 +44,39 @@ pub(super) struct Facts {
     pub(super) former: BTreeSet<Former>,
 }
 
-/// The file of one chip.
+/// The file of one chip, or of something else that has a name of its own.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct Record<F> {
     path: PathBuf,
-    written: Facts,
+    written: F,
 }
 
-impl Record {
+impl<F: Default + PartialEq + Serialize + DeserializeOwned> Record<F> {
     /// Opens the record of a chip in `directory`. One that can't be read starts empty.
     pub(super) fn open(directory: &Path, chip_id: &str) -> Self {
         let path = directory.join(intent_log::file_name(chip_id)).with_extension("record");
         let written = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).unwrap_or_else(|error| {
                 tracing::info!(path = %path.display(), %error, "Record ignored");
-                Facts::default()
+                F::default()
             }),
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(path = %path.display(), %error, "Record can't be read");
                 }
-                Facts::default()
+                F::default()
             }
         };
         Self { path, written }
     }
 
     /// What was written last, by this daemon or an earlier one.
-    pub(super) const fn facts(&self) -> &Facts {
+    pub(super) const fn facts(&self) -> &F {
         &self.written
     }
 
     /// Writes what differs.
-    pub(super) fn write(&mut self, facts: Facts) {
+    pub(super) fn write(&mut self, facts: F) {
         if facts == self.written {
             return;
         }
@@ -109,24 +110,24 @@ mod tests {
     #[test]
     fn the_next_daemon_reads_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = Record::open(dir.path(), "0");
+        let mut record = Record::<Facts>::open(dir.path(), "0");
         assert_eq!(record.facts(), &Facts::default());
         record.write(facts());
-        assert_eq!(Record::open(dir.path(), "0").facts(), &facts());
-        assert_eq!(Record::open(dir.path(), "1").facts(), &Facts::default());
+        assert_eq!(Record::<Facts>::open(dir.path(), "0").facts(), &facts());
+        assert_eq!(Record::<Facts>::open(dir.path(), "1").facts(), &Facts::default());
     }
 
     // Broken if a damaged file kept the daemon from starting, or its rest were believed.
     #[test]
     fn a_damaged_file_counts_as_none() {
         let dir = tempfile::tempdir().unwrap();
-        let mut record = Record::open(dir.path(), "0");
+        let mut record = Record::<Facts>::open(dir.path(), "0");
         record.write(facts());
         let path = dir.path().join("0.record");
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() / 2]).unwrap();
-        assert_eq!(Record::open(dir.path(), "0").facts(), &Facts::default());
+        assert_eq!(Record::<Facts>::open(dir.path(), "0").facts(), &Facts::default());
         fs::write(&path, "{\"nonsense\":1}").unwrap();
-        assert_eq!(Record::open(dir.path(), "0").facts(), &Facts::default());
+        assert_eq!(Record::<Facts>::open(dir.path(), "0").facts(), &Facts::default());
     }
 }

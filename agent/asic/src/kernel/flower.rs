@@ -2,8 +2,8 @@
 //! ingress, in hardware alone.
 //!
 //! ```text
-//!   Port::bring(wanted):   RTM_GETTFILTER ─▶ ours and not wanted: RTM_DELTFILTER     first of all
-//!                          RTM_GETQDISC   ─▶ none: RTM_NEWQDISC clsact, if it may be
+//!   Kernel::bring(wish):    RTM_GETTFILTER ─▶ ours and not wanted: RTM_DELTFILTER     first of all
+//!                          no filter: RTM_GETQDISC ─▶ none: RTM_NEWQDISC clsact, if it may be
 //!                          wanted and not there: RTM_NEWTFILTER ─▶ RTM_GETTFILTER ─▶ not in hardware: RTM_DELTFILTER
 //!                          our clsact, and nothing in it: RTM_DELQDISC
 //! ```
@@ -134,8 +134,9 @@ impl Kernel {
         let mut rules: BTreeMap<ControlRule, Standing> =
             wish.rules.iter().map(|rule| (*rule, standing(&before, *rule))).collect();
         let missing: Vec<ControlRule> = absent(&rules).collect();
-        let mut clsact =
-            if self.has_qdisc(wish.port).await? { Clsact::There } else { Clsact::Absent };
+        // the kernel tells everybody when it is asked, so it is asked only where it is not clear
+        let there = !before.is_empty() || self.has_qdisc(wish.port).await?;
+        let mut clsact = if there { Clsact::There } else { Clsact::Absent };
         if wish.write && wish.clsact && clsact == Clsact::Absent && !missing.is_empty() {
             clsact = match self.add_clsact(wish.port).await {
                 Ok(()) => Clsact::Made,
