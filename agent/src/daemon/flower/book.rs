@@ -289,10 +289,10 @@ fn tell(
         }
         match found {
             Standing::Ours => {
-                tracing::info!(port, %rule, "Advertisements are trapped by a tc rule")
+                tracing::info!(port, %rule, "Advertisements are trapped by a tc rule");
             }
             Standing::Theirs => {
-                tracing::info!(port, %rule, "Advertisements are trapped by another's tc rule")
+                tracing::info!(port, %rule, "Advertisements are trapped by another's tc rule");
             }
             Standing::Refused(text) => {
                 tracing::warn!(port, %rule, reason = "trap_unsupported", "tc rule was refused: {text}");
