@@ -12,7 +12,9 @@
 BUS=/sys/bus/netdevsim DEVICE=7701 FAR=7702
 [ "$(id -u)" = 0 ] && [ -w $BUS/new_device ] || unable "needs root and netdevsim (selftests/uml has it)"
 newer() { printf '7.3\n%s\n' "$(uname -r)" | sort -VC; }
-if newer; then
+if [ -n "${FH_UML_FLAVOUR:-}" ]; then
+	ALL_TESTS="a_device_with_a_trap_gets_no_rules"
+elif newer; then
 	ALL_TESTS="
 		nothing_by_default
 		only_shown_until_managed
@@ -404,6 +406,17 @@ observing_touches_nothing() {
 	ip -n r1 addr flush dev p1
 	check fh r1 explain p1
 	check has p1 "$UNTAGGED"
+	stop firsthopd-r1
+}
+
+# Broken if a device that traps advertisements by itself were asked for rules as well.
+a_device_with_a_trap_gets_no_rules() {
+	ip -n r1 addr add 192.0.2.1/24 dev p1
+	managed
+	check grep -q "has_trap=true" "$RUN/firsthopd-r1.log"
+	check fh_holds r1 "d.vrrp_rules is None" explain p1
+	check fh r1 diff
+	check no_clsact p1
 	stop firsthopd-r1
 }
 
