@@ -42,7 +42,7 @@ cleanup() {
 	echo $DEVICE >$BUS/del_device
 	echo $FAR >$BUS/del_device
 }
-trap cleanup EXIT 2>/dev/null
+trap cleanup EXIT
 
 # ports NS DEVICE PREFIX: names its netdevs PREFIX1, PREFIX2, …
 ports() {
