@@ -70,6 +70,8 @@ pub struct Config {
     pub hwsim: Option<PathBuf>,
     /// Whether to write to the chip; None: as the kind of chip suggests.
     pub manage: Option<bool>,
+    /// tc rules trap advertisements at routed ports of kernel drivers that have no trap for them.
+    pub flower_traps: bool,
     /// What advertisements are watched for.
     pub liveness: Liveness,
     /// Size of the VRRP policer, where it does not follow from the virtual routers.
@@ -153,6 +155,7 @@ struct Device {
     #[serde(default, deserialize_with = "audit")]
     audit: Option<u64>,
     drift: Option<Drift>,
+    flower_traps: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -226,11 +229,12 @@ impl Config {
         if let Some(exclude) = exclude {
             policy.exclude = exclude;
         }
-        let Device { hwsim, manage, audit, drift } = device.unwrap_or_default();
+        let Device { hwsim, manage, audit, drift, flower_traps } = device.unwrap_or_default();
         self.hwsim = hwsim.or(self.hwsim.take());
         self.manage = manage.or(self.manage);
         self.care.audit = audit.map_or(self.care.audit, Duration::from_secs);
         self.care.drift = drift.unwrap_or(self.care.drift);
+        self.flower_traps = flower_traps.unwrap_or(self.flower_traps);
         let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();
         let liveness = &mut self.liveness;
         liveness.watch = watch.unwrap_or(liveness.watch);

@@ -14,6 +14,7 @@ mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
+mod flower;
 mod observer;
 mod options;
 mod program;
@@ -41,6 +42,7 @@ use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
 use firsthop_model::topology::Event;
+use flower::Flower;
 use observer::{Observer, Whole};
 pub use program::{DaemonError, main};
 use program::{Signals, Target};
@@ -77,6 +79,7 @@ struct Daemon {
     former_generation: u64,
 
     fdb: BridgeFdb,
+    flower: Flower,
     questions: Questions,
     answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
@@ -112,6 +115,7 @@ enum Occasion {
     Answered(questions::Answer),
     Written(bridge_fdb::Answer),
     Counted(traps::Reading),
+    Ruled(flower::Answer),
     Reload,
     Time,
 }
@@ -134,6 +138,7 @@ impl Daemon {
             dumps,
             reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
             fdb: BridgeFdb::open(),
+            flower: Flower::open(&directory, source.flower(observe), source.blind),
             questions,
             answered,
             memory: Memory::default(),
@@ -181,6 +186,7 @@ impl Daemon {
                 Some(answer) = self.answered.recv() => Occasion::Answered(answer),
                 answer = self.fdb.answer() => Occasion::Written(answer),
                 reading = self.traps.reading() => Occasion::Counted(reading),
+                answer = self.flower.answer() => Occasion::Ruled(answer),
                 () = sleep_until(wake) => Occasion::Time,
             };
             match occasion {
@@ -203,6 +209,7 @@ impl Daemon {
                 }
                 Occasion::Written(answer) => self.fdb.take_answer(answer),
                 Occasion::Counted(reading) => self.take_reading(reading),
+                Occasion::Ruled(answer) => self.flower.take_answer(answer, self.start.elapsed()),
                 Occasion::Reload => self.reload(),
             }
         }
@@ -214,6 +221,7 @@ impl Daemon {
             self.desk.take(incoming);
         }
         let drained = self.hear();
+        self.tend_flower(drained);
         self.watch.listen(&mut self.reconciler, drained, self.start.elapsed());
         self.reconciler.recompute();
         self.size_policer();
@@ -338,6 +346,7 @@ impl Daemon {
     fn next_time(&self) -> Instant {
         let may_act = self.phase == Phase::Ready && self.observer.may_act();
         let retry = self.reconciler.deadline().filter(|_| may_act);
+        let rules = self.flower.deadline().filter(|_| self.observer.may_act());
         let times = [
             retry.map(|at| self.start + at),
             self.observer.next_dump(),
@@ -345,6 +354,7 @@ impl Daemon {
             self.phase.retry_at(),
             self.doubts.pause.filter(|at| *at > Instant::now()),
             self.desk.deadline(),
+            rules.map(|at| self.start + at),
             self.watch.deadline().map(|at| self.start + at),
             self.sizer.deadline().map(|at| self.start + at),
             self.traps.deadline(),

@@ -17,6 +17,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trap;
+mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
@@ -30,6 +31,7 @@ pub use trap::{
     Counters, Resource, Sizes, Trap, TrapDevice, TrapEvent, TrapGroup, TrapPolicer, TrapStats,
     VrrpPolicer, chip_traps, count, device_traps, resources,
 };
+pub use vrrp_rule::{VrrpRule, clsact_difference};
 
 use firsthop_model::IfIndex;
 use firsthop_model::reconcile::Reconciler;

@@ -1,6 +1,8 @@
-//! Devices that have a driver in the kernel: what devlink says of their traps and tables, and what may be set of it.
+//! Devices that have a driver in the kernel: what devlink says of their traps and tables, and what can be set on them
+//! beside what the driver does by itself.
 
 mod device;
+pub mod flower;
 pub mod policing;
 mod reader;
 

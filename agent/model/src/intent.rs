@@ -13,6 +13,7 @@
 
 mod admission;
 mod bridging;
+mod control_rules;
 mod interface;
 mod lag;
 mod linux_bridge;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use admission::qualifying_address;
 pub use bridging::{Bridging, Member, Members, bridging, foreign_member};
+pub use control_rules::{ControlRule, ControlRules, control_rules, kernel_devices};
 pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};
 pub use linux_bridge::BridgeMacs;

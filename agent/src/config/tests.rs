@@ -18,7 +18,7 @@ fn every_key_is_taken() {
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
-         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\n\
+         [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\nflower_traps = true\n\
          [liveness]\nwatch = true\nwithdraw_orphans = true\n",
     )
     .unwrap();
@@ -35,6 +35,7 @@ fn every_key_is_taken() {
     assert_eq!(config.policer, Policer { rate: Some(2000), burst: Some(4096) });
     let care = Care { audit: Duration::from_secs(5), drift: Drift::Report };
     assert_eq!(config.care, care);
+    assert!(config.flower_traps && !Config::default().flower_traps);
     assert_eq!(config.liveness, Liveness { watch: true, withdraw_orphans: true });
     assert!(!load("[liveness]\nwatch = false\n").unwrap().liveness.watch);
     let default = Liveness { watch: true, withdraw_orphans: false };

@@ -79,6 +79,12 @@ impl Daemon {
             return;
         }
         self.refresh();
+        let looks =
+            |pending: &Pending| matches!(pending.request, Request::Diff | Request::Explain { .. });
+        if self.desk.pending.iter().any(looks) {
+            self.flower.refresh(self.start.elapsed());
+            self.tend_flower(true);
+        }
         let now = Instant::now();
         let settled = self.is_settled();
         let shows = |pending: &Pending| {
@@ -164,7 +170,7 @@ impl Daemon {
     fn is_settled(&self) -> bool {
         let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
         let away = self.phase == Phase::Away && !self.observer.is_stale();
-        self.is_synced() || observing || away
+        (self.is_synced() || observing || away) && self.flower.is_settled()
     }
 
     fn show(&self, request: &Request) -> Reply {
@@ -205,6 +211,7 @@ impl Daemon {
                 // Without a chip only bridges of Linux can differ.
                 let mut rows = views::bridge_differences(reconciler);
                 rows.extend(self.device_differences());
+                rows.extend(self.flower.differences(reconciler));
                 if self.capabilities.is_some() {
                     rows.extend(views::differences(reconciler));
                 }
@@ -213,6 +220,7 @@ impl Daemon {
             Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {
                 Some(link) => {
                     let mut told = views::explain(reconciler, link);
+                    told.vrrp_rules = self.flower.rules_of(reconciler, link);
                     let (live, now) = (self.watch.live(), self.start.elapsed());
                     told.liveness = self
                         .liveness(link.ifindex)

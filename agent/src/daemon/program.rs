@@ -138,7 +138,7 @@ async fn run(options: &Options, config: Config) -> Result<(), DaemonError> {
     let observe = options.observe || config.manage == Some(false);
     let directory = path.parent().map(PathBuf::from).unwrap_or_default();
     tracing::info!(socket = %path.display(), chip = %target, observe, "Started");
-    let source = Source { named: options.config.clone(), config };
+    let source = Source { named: options.config.clone(), config, blind: options.observe };
     let mut daemon = Daemon::open(source, target, observe, directory, incoming)?;
     daemon.run(&mut signals).await
 }

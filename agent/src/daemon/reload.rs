@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use firsthop_model::intent::{LinuxBridges, Policy};
 
 use super::Daemon;
+use super::flower::Mode;
 use crate::chain;
 use crate::config::Config;
 
@@ -20,6 +21,8 @@ pub(super) struct Source {
     pub(super) named: Option<PathBuf>,
     /// As it was when the daemon started, but for what took effect since.
     pub(super) config: Config,
+    /// `--observe`: nothing is written, whatever the configuration says.
+    pub(super) blind: bool,
 }
 
 impl Source {
@@ -32,6 +35,15 @@ impl Source {
             _ => LinuxBridges::Shown,
         };
         Policy { linux_bridges, ..self.config.policy.clone() }
+    }
+
+    /// What becomes of tc rules.
+    pub(super) fn flower(&self, observe: bool) -> Mode {
+        match (self.config.flower_traps, self.config.manage) {
+            (false, _) => Mode::Off,
+            (true, Some(true)) if !observe => Mode::Written,
+            (true, _) => Mode::Shown,
+        }
     }
 }
 
@@ -50,7 +62,7 @@ impl Daemon {
                 return;
             }
         };
-        let Config { policy, hwsim, manage, liveness, policer, care } = fresh;
+        let Config { policy, hwsim, manage, flower_traps, liveness, policer, care } = fresh;
         for (key, same) in [
             ("device.hwsim", hwsim == self.source.config.hwsim),
             ("device.manage", manage == self.source.config.manage),
@@ -63,13 +75,16 @@ impl Daemon {
         let changed = policy != former.policy
             || liveness != former.liveness
             || policer != former.policer
-            || care != former.care;
+            || care != former.care
+            || flower_traps != former.flower_traps;
         tracing::info!(changed, "Configuration read again");
         if liveness != former.liveness {
             self.source.config.liveness = liveness;
             self.watch.reconfigure(liveness, self.start.elapsed());
         }
         self.watch.stir(self.start.elapsed());
+        self.source.config.flower_traps = flower_traps;
+        self.flower.set_mode(self.source.flower(self.observe));
         self.source.config.policy = policy;
         self.source.config.policer = policer;
         self.source.config.care = care;

@@ -18,7 +18,8 @@ impl Daemon {
         };
         let bridges = self.reconciler.policy().linux_bridges != LinuxBridges::Written
             || self.fdb.is_settled();
-        applied && bridges && !self.observer.is_stale() && !self.questions.are_links_open()
+        let rules = !self.flower.writes() || self.flower.is_settled();
+        applied && bridges && rules && !self.observer.is_stale() && !self.questions.are_links_open()
     }
 
     /// Somebody named a chip, or there was one.
@@ -29,7 +30,7 @@ impl Daemon {
     /// Something may be written: to a chip, or to Linux's bridges.
     fn writes(&self) -> bool {
         let bridges = self.reconciler.policy().linux_bridges == LinuxBridges::Written;
-        !self.observe && (self.is_chip_expected() || bridges)
+        !self.observe && (self.is_chip_expected() || bridges || self.flower.writes())
     }
 
     /// Says once that the daemon can be relied on.

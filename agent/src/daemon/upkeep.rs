@@ -42,6 +42,7 @@ impl Daemon {
 
     /// As [`Self::fold`], for an event that was asked for.
     pub(super) fn fold_answer(&mut self, event: Event) {
+        self.flower.notice(&event);
         if !self.fdb.notice(&event) {
             return;
         }
@@ -73,6 +74,7 @@ impl Daemon {
         let lists = snapshot.mac_lists.clone();
         self.reconciler.replace(snapshot);
         self.fdb.stir();
+        self.flower.stir();
         self.changed_mac(changed);
         let Some(record) = self.memory.record.as_ref().filter(|_| !self.memory.recalled) else {
             return;

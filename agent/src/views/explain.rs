@@ -9,7 +9,7 @@ use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
 use super::object::code;
-use super::{Liveness, linux_bridge, name};
+use super::{Liveness, VrrpRule, linux_bridge, name};
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Explanation {
     /// What advertisements show; filled in where somebody listens to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
+    /// tc rules that trap advertisements, at the port or for the router interface; filled in where they are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vrrp_rules: Vec<VrrpRule>,
 }
 
 /// Whether something in this state belongs into the chip and is not there.
@@ -196,6 +199,7 @@ fn about(
         place: None,
         bridge: None,
         liveness: None,
+        vrrp_rules: Vec::new(),
     }
 }
 

@@ -152,8 +152,8 @@ reasons! {
         "The kernel serves the MAC in software."
         "Nothing on this hardware."
     NotManaged "not_managed" NotOffloaded
-        "Firsthop may only look at this bridge, which no simulated chip bridges for."
-        "The bridge floods frames for this MAC, or sends them where it last saw it."
+        "Firsthop may only look at this bridge or port, which is not a simulated chip's."
+        "A bridge floods frames for the MAC, or sends them where it last saw it; a port has no trap for VRRP advertisements of ours."
         "Set `manage = true` in section `[device]` of firsthop.toml, and restart firsthopd."
     NoPvid "no_pvid" Held
         "The VLAN-aware bridge has no PVID, so its own addresses are in no VLAN."
@@ -259,6 +259,14 @@ reasons! {
         "A backup waits for advertisements, and for four intervals none has reached the CPU."
         "The backup is about to take over, or has: there may be two active routers."
         "Look at the trap and its policer (`firsthop -s trap group vrrp`), and at what lies between the routers: VLANs, filters, snooping."
+    TrapUnsupported "trap_unsupported" Offload
+        "The driver of the port takes no tc rule that traps VRRP advertisements."
+        "Advertisements reach the CPU only if the device sends it these multicasts anyway; no policer protects the CPU from them."
+        "Nothing on this driver; set `flower_traps = false` in section `[device]` of firsthop.toml to stop asking."
+    TrapNeedsCopy "trap_needs_copy" Offload
+        "The port below is bridged, so its advertisements need a copy for the CPU, and a tc rule can't give one beside forwarding."
+        "Flooding brings the CPU its copy. A trap would cut off the routers at the other ports of the bridge, so there is none."
+        "Nothing, unless the port should not be in a bridge."
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use firsthop_model::intent::State;
 
 use super::wrapped;
-use crate::views::{Check, CheckResult, Condition, Explanation};
+use crate::views::{Check, CheckResult, Condition, Explanation, VrrpRule};
 
 /// `firsthop explain DEV`
 pub(in crate::client) fn explanation(told: &Explanation) -> String {
@@ -38,6 +38,9 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
             text.push_str(&wrapped(&format!("  {name:<6} :"), &what, 11));
         }
     }
+    for rule in &told.vrrp_rules {
+        text.push_str(&wrapped("  rule   :", &rule_line(rule), 11));
+    }
     if let Some(told) = &told.liveness {
         let own = told.own.iter().map(|own| ("sent", own.words()));
         let heard = told.heard.iter().map(|heard| ("heard", heard.words()));
@@ -47,6 +50,17 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
         }
     }
     text
+}
+
+/// A tc rule that traps advertisements, or why there is none.
+fn rule_line(rule: &VrrpRule) -> String {
+    let (what, reason) = (rule.words(), rule.reason.as_deref());
+    match (rule.in_hw, reason, &rule.text) {
+        (true, ..) => format!("{what} in_hw"),
+        (false, Some(reason), Some(text)) => format!("{what} NOT in hardware: {reason}: {text}"),
+        (false, Some(reason), None) => format!("{what} NOT in hardware: {reason}"),
+        (false, None, _) => format!("{what} on its way"),
+    }
 }
 
 /// After the first condition that fails, the others are told but did not decide.
