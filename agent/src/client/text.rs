@@ -9,7 +9,7 @@ mod tests;
 
 pub(super) use explanation::{checks, explanation};
 pub(super) use objects::{change, ports, rifs, vmacs};
-pub(super) use state::{differences, resources, status, traps};
+pub(super) use state::{differences, recording, resources, status, traps};
 
 use firsthop_model::intent::Reason;
 

@@ -188,7 +188,15 @@ impl Daemon {
                 self.of_chip("resources", &resources)
             }
             Request::Status => Reply::of(&json!({ "status": self.status() })),
-            Request::Diff => {
+            Request::Diff { recorded: Some(recorded) } => match &self.capabilities {
+                Some(chip) => {
+                    let recorded = recorded.as_ref().clone().on(chip);
+                    let rows = views::recorded_differences(reconciler, &recorded);
+                    Reply::of(&json!({ "differences": rows, "stale": stale }))
+                }
+                None => Failure::NoChip.reply(),
+            },
+            Request::Diff { recorded: None } => {
                 // Without a chip only bridges of Linux can differ.
                 let mut rows = views::bridge_differences(reconciler);
                 if self.capabilities.is_some() {

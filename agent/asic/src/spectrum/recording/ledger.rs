@@ -189,7 +189,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use emad::register::{Qpcr, Smid2};
+    use emad::register::{Qpcr, Ritr, RitrType, Smid2};
     use firsthop_model::chip::{FloodClass, PolicerId};
 
     use super::*;
@@ -207,6 +207,17 @@ mod tests {
         let found = ledger.held.into_values().map(|entry| entry_on(entry, &DIALECT));
         let to = |to| Entry::FloodPort { fid: Fid(7), class: FloodClass::Broadcast, to };
         assert!(found.eq([to(FloodTo::Port(LocalPort(PORTS))), to(FloodTo::Router)]));
+    }
+
+    // Broken if the VLANs of a chip that derives egress FIDs were found to have none.
+    #[test]
+    fn a_derived_egress_fid_is_that_of_the_vlan() {
+        let mut ledger = Ledger::default();
+        let kind = RitrType::VlanIf { vlan_id: 10, efid: 0 };
+        ledger.write(&Ritr { rif: 3, kind, ..Ritr::default() }.into());
+        let found = entry_on(ledger.held.into_values().next().unwrap(), &DIALECT);
+        let Entry::Rif(rif) = found else { panic!("{found:?}") };
+        assert_eq!(rif.kind, RifKind::Vlan { vid: Vid(10), fid: Fid(10) });
     }
 
     // Broken if a destination that left a vector unseen were still there after somebody looked.
