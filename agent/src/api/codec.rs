@@ -5,7 +5,7 @@ use thiserror::Error;
 /// The longest message that is taken from any client, bytes.
 pub const MAX_CALL: usize = 1 << 20;
 /// The same from root and from the daemon's own user: a recording of a large chip has many rows.
-pub const MAX_OWN_CALL: usize = 64 << 20;
+pub const MAX_OWN_CALL: usize = 16 << 20;
 
 /// The longest message that is taken from a client; `own` is whether it is root, or the daemon's own user.
 pub const fn longest_call(own: bool) -> usize {

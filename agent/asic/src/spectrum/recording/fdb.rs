@@ -78,9 +78,12 @@ impl Fdb {
     pub(super) fn read(&mut self, asked: &Sfd, answer: &Sfd) -> bool {
         let found = answer.records.iter().take(usize::from(answer.num_rec));
         let keys: BTreeSet<Key> = found.clone().map(key).collect();
-        if asked.op == SfdOp::QUERY_DUMP {
-            self.turn_page(asked.record_locator, answer.record_locator, &keys);
-        } else {
+        let is_page = asked.op == SfdOp::QUERY_DUMP;
+        if is_page && asked.record_locator == 0 {
+            let unseen = self.records.keys().copied().collect();
+            self.walk = Some(Walk { next: 0, unseen });
+        }
+        if !is_page {
             for missing in asked.records.iter().map(key).filter(|key| !keys.contains(key)) {
                 self.drop(missing);
             }
@@ -93,17 +96,15 @@ impl Fdb {
                 && !self.gone.contains(&key(record));
             self.put(*record);
         }
+        if is_page {
+            self.turn_page(asked.record_locator, answer.record_locator);
+        }
         unheard
     }
 
     /// After the last page of a list, what was in none of them is not there.
-    fn turn_page(&mut self, from: u32, next: u32, seen: &BTreeSet<Key>) {
-        if from == 0 {
-            let unseen = self.records.keys().copied().collect();
-            self.walk = Some(Walk { next: 0, unseen });
-        }
+    fn turn_page(&mut self, from: u32, next: u32) {
         let Some(mut walk) = self.walk.take().filter(|walk| walk.next == from) else { return };
-        walk.unseen.retain(|key| !seen.contains(key));
         if next == 0 {
             walk.unseen.into_iter().for_each(|key| self.drop(key));
         } else {

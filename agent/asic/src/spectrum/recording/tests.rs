@@ -226,6 +226,18 @@ fn a_query_settles_what_became_of_a_write() {
     assert_eq!(tables.fids, []);
 }
 
+// Broken if a trap lost its group, or got one, when somebody only looked.
+#[test]
+fn a_look_at_a_trap_leaves_its_group() {
+    let mut life = Life::begun();
+    let action = HpktAction::MirrorToCpu;
+    life.write(Hpkt { trap_id: 0x59, action, trap_group: 0, ..Hpkt::default() }).unwrap();
+    for trap_id in [0x59, 0x7a] {
+        life.query(Hpkt { trap_id, ..Hpkt::default() }).unwrap();
+    }
+    life.check();
+}
+
 // Broken if a recording that begins late were taken for a whole life.
 #[test]
 fn a_late_beginning_shows() {
