@@ -18,6 +18,7 @@ mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trap;
+pub mod trap_words;
 
 pub use change::{Change, Happening, Scene};
 pub use diff::{Difference, differences};
