@@ -7,6 +7,7 @@ ALL_TESTS="
 	router_interfaces_and_virtual_macs
 	a_bridge_and_what_it_learnt
 	changes_and_deletions
+	bonds_vlans_and_vrfs
 	an_agent_that_starts_again
 	lost_answers
 	text_and_options
@@ -96,6 +97,44 @@ changes_and_deletions() {
 	check soon_same
 	check holds "'$V4' not in [r.mac for r in d.recorded.fdb] and '$HOST' not in [r.mac for r in d.recorded.fdb]
 		and any(r.mtu == 1400 and r.mac == '02:11:22:33:44:01' for r in d.recorded.rifs)" <"$RUN/recorded"
+}
+
+# Broken if a LAG, a VLAN of a VLAN-aware bridge or of a port, or a virtual router read back otherwise, or stayed when it was gone.
+bonds_vlans_and_vrfs() {
+	local port
+	if ! { ip -n r1 link add bond0 type bond mode balance-xor miimon 50 && ip -n r1 link add red type vrf table 100 &&
+		ip -n r1 link add br1 type bridge vlan_filtering 1 && ip -n r1 link add link br1 name br1.10 type vlan id 10; } 2>/dev/null; then
+		for port in bond0 red br1.10 br1; do ip -n r1 link del $port 2>/dev/null; done
+		skip "the kernel has no bond, VRF or VLAN (selftests/uml has one)"
+		return
+	fi
+	for port in 3 4; do
+		ip -n r1 link set swp$port down
+		ip -n r1 link set swp$port master bond0
+		ip -n r1 link set swp$port up
+	done
+	ip -n r1 link set bond0 master br1
+	for port in bond0 br1 br1.10 red; do ip -n r1 link set $port addrgenmode none up; done
+	on r1 bridge vlan add dev bond0 vid 10
+	on r1 bridge vlan add dev br1 vid 10 self
+	ip -n r1 addr add 198.18.10.1/24 dev br1.10
+	ip -n r1 link add link swp1 name swp1.30 type vlan id 30
+	ip -n r1 link set swp1.30 addrgenmode none master red up
+	ip -n r1 addr add 198.18.30.1/24 dev swp1.30
+	macvlan r1 swp1.30 vrrp8 00:00:5e:00:01:08 198.18.30.254/24
+	ip -n r1 link set vrrp8 master red
+	check fh r1 wait rif dev br1.10 state offload timeout 5
+	check fh r1 wait vmac dev vrrp8 state offload timeout 5
+	check synced
+	check soon_same
+	check holds "[(len(l.members), len(l.collectors)) for l in d.recorded.lags] == [(2, 2)]
+		and {'vlan_if', 'sp_if', 'fid_if'} == {r.type for r in d.recorded.rifs}
+		and len({r.virtual_router for r in d.recorded.rifs}) == 2" <"$RUN/recorded"
+	for port in vrrp8 swp1.30 br1.10 br1 bond0 red; do ip -n r1 link del $port; done
+	for port in 3 4; do ip -n r1 link set swp$port up; done
+	check synced
+	check soon_same
+	check holds "d.recorded.lags == [] and 'vlan_if' not in [r.type for r in d.recorded.rifs]" <"$RUN/recorded"
 }
 
 # Broken if reading everything back, which a starting agent does, changed what a recording comes to.
