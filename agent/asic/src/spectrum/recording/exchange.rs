@@ -57,6 +57,8 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     requests: BTreeMap<u64, Request>,
+    /// Writes without an answer, by register.
+    open: BTreeMap<u16, usize>,
 }
 
 impl Exchanges {
@@ -97,9 +99,7 @@ impl Exchanges {
 
     /// A write of this register has no answer so far.
     pub(super) fn is_open(&self, register_id: u16) -> bool {
-        self.requests.values().any(|request| {
-            request.register_id == register_id && request.method == Method::Write && !request.ended
-        })
+        self.open.get(&register_id).is_some_and(|count| *count > 0)
     }
 
     fn request(&mut self, frame: &Frame, summary: &mut Summary) {
@@ -115,6 +115,9 @@ impl Exchanges {
         let count =
             if method == Method::Write { &mut summary.writes } else { &mut summary.queries };
         *count += 1;
+        if method == Method::Write {
+            *self.open.entry(register_id).or_default() += 1;
+        }
         let payload = frame.payload().to_vec();
         let request = Request { register_id, method, payload, open: 1, ended: false };
         if let Some(former) = self.requests.insert(tid, request) {
@@ -136,6 +139,9 @@ impl Exchanges {
             return Heard::Nothing;
         }
         let first = !std::mem::replace(&mut request.ended, true);
+        if first && method == Method::Write {
+            self.open.entry(register_id).and_modify(|count| *count -= 1);
+        }
         match (method, status) {
             (Method::Write, Status::Ok) => summary.acknowledged += u64::from(first),
             (Method::Write, _) => summary.refused += u64::from(first),
