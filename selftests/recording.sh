@@ -14,6 +14,7 @@ ALL_TESTS="
 	no_daemon
 	broken_files
 	a_late_beginning
+	a_reset_chip
 	somebody_elses_write
 "
 . "$(dirname "$0")/lib/lib.sh"
@@ -23,8 +24,8 @@ HOST=02:00:00:00:00:aa
 PCAP=$RUN/emad.pcap
 
 recorded_tool() { "$PY" -ISB "$LIB/recorded.py" "$@"; }
-# recorded [ARGUMENT...]: the client's answer, in $RUN/recorded.
-recorded() { fh r1 -j diff --emad-pcap "$PCAP" >"$RUN/recorded" "$@"; }
+# recorded: the client's answer, in $RUN/recorded.
+recorded() { fh r1 -j diff --emad-pcap "$PCAP" >"$RUN/recorded" 2>"$RUN/notes"; }
 # same [MEMBER...]: what was recorded is what the chip dumps, but for these members; nothing differs from what should be there.
 same() {
 	recorded && on r1 "$HWSIM" dump -j >"$RUN/dump" && recorded_tool same "$RUN/recorded" "$RUN/dump" "$@" &&
@@ -166,6 +167,18 @@ lost_answers() {
 	check holds 'd.recording.refused > 0 and d.recording.repeated > 0 and d.recording.unanswered == []' <"$RUN/recorded"
 }
 
+# Broken if what was in the chip before a reset, which is no frame, still counted after it.
+a_reset_chip() {
+	local generation
+	generation=$(chip r1 d.generation)
+	check on r1 "$HWSIM" reset
+	check chip_soon r1 "d.generation != $generation and rif('02:11:22:33:44:01').mtu == 1400" 10000
+	check synced
+	check soon_same writes_total
+	check holds 'd.recording.resets == 1' <"$RUN/recorded"
+	check grep -q "was reset" "$RUN/notes"
+}
+
 # Broken if the option did not stand where people put it, or the text said something else than the JSON.
 text_and_options() {
 	local text writes
@@ -203,7 +216,7 @@ broken_files() {
 	local size
 	size=$(stat -c %s "$PCAP")
 	head -c $((size - 30)) "$PCAP" >"$RUN/cut.pcap"
-	check fh_holds r1 'd.recording.truncated > 0 and len(d.recorded.rifs) > 0' diff --emad-pcap "$RUN/cut.pcap"
+	check holds 'd.recording.truncated > 0 and len(d.recorded.rifs) > 0' <<<"$(fh r1 -j diff --emad-pcap "$RUN/cut.pcap" 2>/dev/null)"
 	check grep -q "ends within a record" <<<"$(fh r1 diff --emad-pcap "$RUN/cut.pcap" 2>&1)"
 	printf '\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0' >"$RUN/ng.pcapng"
 	check complains "$RUN/ng.pcapng" "pcapng"
@@ -223,7 +236,7 @@ a_late_beginning() {
 	recorded
 	frames=$(recording d.recording.frames)
 	recorded_tool late "$PCAP" "$RUN/late.pcap" $((frames / 2))
-	check fh_holds r1 'not d.recording.whole and d.differences == []' diff --emad-pcap "$RUN/late.pcap"
+	check holds 'not d.recording.whole and d.differences == []' <<<"$(fh r1 -j diff --emad-pcap "$RUN/late.pcap" 2>/dev/null)"
 	check grep -q "begins after the chip was set up" <<<"$(fh r1 diff --emad-pcap "$RUN/late.pcap" 2>&1)"
 	check_eq "$(fh r1 -j diff --emad-pcap "$RUN/late.pcap" 2>/dev/null | json d.recorded.writes_total)" null "writes_total"
 }
@@ -238,7 +251,7 @@ somebody_elses_write() {
 	check_eq "$status" 3 "exit code"
 	check "$PY" -ISB "$LIB/documented.py" "$ROOT/docs/json.md" "diff --emad-pcap" "$RUN/recorded"
 	check holds "[(x.change, 'mtu 9001' in x.hardware) for x in d.differences] == [('edit', True)]" <"$RUN/recorded"
-	check grep -q "1 difference" <<<"$(fh r1 diff --emad-pcap "$PCAP")"
+	check grep -q "1 difference" <<<"$(fh r1 diff --emad-pcap "$PCAP" 2>&1)"
 }
 
 switch r1 --emad-pcap "$PCAP"
