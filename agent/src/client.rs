@@ -11,6 +11,7 @@ mod call;
 mod grammar;
 mod help;
 mod json;
+mod recorded;
 mod text;
 
 use std::io::{self, Write as _};

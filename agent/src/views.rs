@@ -13,10 +13,12 @@ mod explain;
 mod linux_bridge;
 mod liveness;
 mod object;
+mod recorded;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trap;
+pub mod trap_words;
 mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
@@ -26,6 +28,7 @@ pub use explain::{Condition, Explanation, explain, should_be_in_chip};
 pub use linux_bridge::bridge_differences;
 pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
+pub use recorded::recorded_differences;
 pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
 pub use trap::{
     Counters, Resource, Sizes, Trap, TrapDevice, TrapEvent, TrapGroup, TrapPolicer, TrapStats,

@@ -26,6 +26,7 @@ use crate::{Asic, AsicError, Capabilities, Event, ReadBack, Ticket};
 mod channel;
 mod control;
 mod reading;
+pub mod recording;
 pub mod registers;
 pub mod session;
 pub mod synchronous;

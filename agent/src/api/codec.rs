@@ -2,8 +2,15 @@
 
 use thiserror::Error;
 
-/// The longest message that is taken from a client, bytes.
+/// The longest message that is taken from any client, bytes.
 pub const MAX_CALL: usize = 1 << 20;
+/// The same from root and from the daemon's own user: a recording of a large chip has many rows.
+pub const MAX_OWN_CALL: usize = 16 << 20;
+
+/// The longest message that is taken from a client; `own` is whether it is root, or the daemon's own user.
+pub const fn longest_call(own: bool) -> usize {
+    if own { MAX_OWN_CALL } else { MAX_CALL }
+}
 
 /// A message that is longer than the limit, or has no end within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -5,6 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
+use firsthop_asic::spectrum::recording::Rows;
 use firsthop_model::intent::State;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,10 @@ pub enum Request {
     /// The agent itself.
     Status,
     /// Where Intended and Applied differ.
-    Diff,
+    Diff {
+        /// Instead of Applied: what a recording shows of the chip.
+        recorded: Option<Box<Rows>>,
+    },
     /// Why one device is or is not in the chip.
     Explain {
         /// Its name.
@@ -158,6 +162,8 @@ pub enum Failure {
     TimedOut(String),
     /// The chip did not say.
     ChipFailed(String),
+    /// There is no chip, so that nothing should be in one.
+    NoChip,
 }
 
 impl Failure {
@@ -178,6 +184,7 @@ impl Failure {
             Self::NoSuchDevice(dev) => own("NoSuchDevice", json!({ "dev": dev })),
             Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
             Self::ChipFailed(reason) => own("ChipFailed", json!({ "reason": reason })),
+            Self::NoChip => own("NoChip", json!({})),
         }
     }
 }
@@ -224,6 +231,11 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
     struct Dev {
         dev: String,
     }
+    #[derive(Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Recorded {
+        recorded: Option<Box<Rows>>,
+    }
     Ok(match method {
         "ListRif" => Request::ListRif(arguments(call)?),
         "ListVmac" => Request::ListVmac(arguments(call)?),
@@ -233,7 +245,7 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
         "MonitorTrap" => return Err(Failure::ExpectedMore),
         "ListResource" => arguments::<Nothing>(call).map(|_| Request::ListResource)?,
         "Status" => arguments::<Nothing>(call).map(|_| Request::Status)?,
-        "Diff" => arguments::<Nothing>(call).map(|_| Request::Diff)?,
+        "Diff" => Request::Diff { recorded: arguments::<Recorded>(call)?.recorded },
         "Doctor" => arguments::<Nothing>(call).map(|_| Request::Doctor)?,
         "Explain" => Request::Explain { dev: arguments::<Dev>(call)?.dev },
         "Wait" => wait(arguments(call)?)?,

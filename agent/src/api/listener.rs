@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::codec::{Decoder, MAX_CALL, encode};
+use super::codec::{Decoder, encode, longest_call};
 use super::interface::{Failure, Request, Step, dispatch, parse};
 use super::message::Reply;
 
@@ -81,10 +81,17 @@ pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
 
 /// One connection from its first call to its end.
 async fn converse(stream: UnixStream, daemon: mpsc::Sender<Incoming>) {
-    let mut connection = Connection { stream, decoder: Decoder::new(MAX_CALL) };
+    let limit = longest_call(is_own(&stream));
+    let mut connection = Connection { stream, decoder: Decoder::new(limit) };
     if let Err(error) = connection.run(&daemon).await {
         tracing::debug!(%error, "Connection ended");
     }
+}
+
+/// The client is root, or the daemon's own user: it can take all memory anyway.
+fn is_own(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
 struct Connection {

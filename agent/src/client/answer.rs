@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::call::{CallError, Conversation};
 use super::grammar::{Question, TrapTable};
 use super::text;
-use super::{Exit, Options, complain, json, print};
+use super::{Exit, Options, complain, json, print, recorded};
 use crate::api::interface::NAME;
 use crate::api::{Reply, TrapFilter, Wanted};
 use crate::chain;
@@ -26,9 +26,9 @@ pub(super) fn answer(options: &Options, question: &Question) -> Exit {
 }
 
 /// No answer: what to say about it, and how to end.
-struct Failure {
-    line: String,
-    exit: Exit,
+pub(super) struct Failure {
+    pub(super) line: String,
+    pub(super) exit: Exit,
 }
 
 impl From<CallError> for Failure {
@@ -42,6 +42,9 @@ impl From<CallError> for Failure {
 }
 
 fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
+    if let Question::Diff(Some(file)) = question {
+        return recorded::compare(options, file);
+    }
     let mut daemon = Conversation::begin(options)?;
     match question {
         Question::Monitor => return monitor(options, &mut daemon),
@@ -72,7 +75,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
         Question::TrapMonitor(filter) => ("MonitorTrap", json!(filter)),
         Question::Resource => ("ListResource", json!({})),
         Question::Status => ("Status", json!({})),
-        Question::Diff => ("Diff", json!({})),
+        Question::Diff(_) => ("Diff", json!({})),
         Question::Explain(dev) => ("Explain", json!({ "dev": dev })),
         Question::Doctor => ("Doctor", json!({})),
         Question::Monitor => ("Monitor", json!({})),
@@ -99,7 +102,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
 }
 
 /// What the daemon's error means for the person who asked.
-fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
+pub(super) fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
     let detail = |name: &str| {
         reply.parameters.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -116,6 +119,10 @@ fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
             };
             (format!("Not within {timeout} s: {}", detail("standing")), Exit::TimedOut)
         }
+        Some("NoChip") => (
+            "The daemon knows no switch chip, so that nothing should be in one".to_owned(),
+            Exit::Refused,
+        ),
         Some("ChipFailed") => (format!("The chip failed: {}", detail("reason")), Exit::Refused),
         _ => (
             format!("The daemon refused: {error} {}", Value::Object(reply.parameters.clone())),
@@ -167,7 +174,7 @@ fn show(
             let status: views::Status = member(reply, "status").ok_or_else(|| failed("status"))?;
             out(options, &status, text::status);
         }
-        Question::Diff => {
+        Question::Diff(_) => {
             let rows: Vec<views::Difference> =
                 member(reply, "differences").ok_or_else(|| failed("differences"))?;
             out(options, &rows, |rows| text::differences(rows));
@@ -193,7 +200,7 @@ fn show(
 }
 
 /// One member of a reply; None: it is missing, or of another type.
-fn member<T: DeserializeOwned>(reply: &Reply, name: &str) -> Option<T> {
+pub(super) fn member<T: DeserializeOwned>(reply: &Reply, name: &str) -> Option<T> {
     serde_json::from_value(reply.parameters.get(name)?.clone()).ok()
 }
 

@@ -51,8 +51,8 @@ pub enum Question {
     Resource,
     /// `status`
     Status,
-    /// `diff`
-    Diff,
+    /// `diff`; with a file: of what it recorded
+    Diff(Option<PathBuf>),
     /// `explain DEV`
     Explain(String),
     /// `monitor`
@@ -139,7 +139,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// It is not understood.
 pub fn parse(arguments: &[String]) -> Result<Command, Usage> {
-    let mut words = Words { rest: arguments };
+    let mut words = Words { rest: arguments, recording: None };
     let mut options = Options::default();
     while let Some(word) = words.rest.first().filter(|w| w.len() > 1 && w.starts_with('-')) {
         words.rest = &words.rest[1..];
@@ -160,6 +160,11 @@ pub fn parse(arguments: &[String]) -> Result<Command, Usage> {
     let object = pick("object", word, OBJECTS)?;
     if words.rest.iter().any(|word| word == "help") {
         return Ok(Command::Help(Some(object)));
+    }
+    if object == Object::Diff {
+        words.recording_after()?;
+    } else if words.recording.is_some() {
+        return Err(Usage("Option '--emad-pcap' is for `diff` only".into()));
     }
     if let Some(option) = words.rest.iter().find(|word| word.starts_with('-')) {
         return Err(Usage(format!("Option '{option}' must stand before the object")));
@@ -194,6 +199,10 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         "t" | "timestamp" => options.timestamp = true,
         "n" | "netns" => options.netns = Some(argument("the name of a network namespace")?),
         "socket" => options.socket = Some(argument("a path")?.into()),
+        "emad-pcap" => {
+            let file = argument("a file")?;
+            words.recording = Some(file.into());
+        }
         "h" | "help" => return Ok(Some(Special::Help)),
         "V" | "Version" | "version" => return Ok(Some(Special::Version)),
         // `-js` as getopt takes it
@@ -205,7 +214,7 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         _ => return Err(Usage(format!("Option '{word}' is unknown; try `firsthop help`"))),
     }
     match value {
-        Some(_) if !matches!(name, "n" | "netns" | "socket") => {
+        Some(_) if !matches!(name, "n" | "netns" | "socket" | "emad-pcap") => {
             Err(Usage(format!("Option '{word}' takes no value")))
         }
         _ => Ok(None),
@@ -240,7 +249,7 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Port => Question::Port(filter(words, &["dev"])?),
         Object::Resource => Question::Resource,
         Object::Status => Question::Status,
-        Object::Diff => Question::Diff,
+        Object::Diff => Question::Diff(words.recording.take()),
         Object::Monitor => Question::Monitor,
         Object::Doctor | Object::Explain | Object::Wait | Object::Trap => Question::Doctor,
     })
@@ -363,6 +372,8 @@ fn seconds(word: &str) -> Result<Duration, Usage> {
 /// The words that are left.
 struct Words<'a> {
     rest: &'a [String],
+    /// The file of `--emad-pcap`, which may stand on either side of the object.
+    recording: Option<PathBuf>,
 }
 
 impl<'a> Words<'a> {
@@ -377,6 +388,25 @@ impl<'a> Words<'a> {
         if self.rest.first().is_some_and(|next| next == word) && self.rest.len() > 1 {
             self.rest = &self.rest[1..];
         }
+    }
+
+    /// `--emad-pcap FILE` after the object and its verb, at the end.
+    fn recording_after(&mut self) -> Result<(), Usage> {
+        const NAME: &str = "--emad-pcap";
+        let Some(at) = self.rest.iter().position(|word| word.starts_with(NAME)) else {
+            return Ok(());
+        };
+        let (before, option) = self.rest.split_at(at);
+        let file = match option {
+            [word, file] if word == NAME => Some(file.as_str()),
+            [word] => word.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('=')),
+            _ => None,
+        };
+        let file =
+            file.ok_or_else(|| Usage(format!("`diff {NAME} FILE`: one file, at the end")))?;
+        self.rest = before;
+        self.recording = Some(file.into());
+        Ok(())
     }
 
     /// The verb, if the next word is no selector and no handle. There is one verb so far.

@@ -25,6 +25,7 @@ OPTIONS (before the object):
   -br, --brief     columns                -t, --timestamp  monitor: with the time
   -n, --netns NAME   ask the daemon of this network namespace
   --socket PATH      ask the daemon at this socket
+  --emad-pcap FILE   diff: compare with a recording of register traffic
   -h, --help         this text            -V, --version    the version
 
 Words may be shortened as long as they are unambiguous.
@@ -45,7 +46,10 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
         Some(Object::Resource) => "Usage: firsthop resource [show]\n",
         Some(Object::Status) => "Usage: firsthop status [show]\n",
         Some(Object::Diff) => {
-            "Usage: firsthop diff [show]\nExit code 3 if there are differences.\n"
+            "Usage: firsthop diff [show] [--emad-pcap FILE]\n\
+             Exit code 3 if there are differences.\n\
+             --emad-pcap FILE: compares with a recording of the chip's register traffic instead of\n\
+             the chip. With -j also the chip's tables as recorded, with -d what was in the file.\n"
         }
         Some(Object::Explain) => {
             "Usage: firsthop explain DEV\n\

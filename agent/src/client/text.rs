@@ -10,7 +10,7 @@ mod trap;
 
 pub(super) use explanation::{checks, explanation};
 pub(super) use objects::{change, ports, rifs, vmacs};
-pub(super) use state::{differences, resources, status};
+pub(super) use state::{differences, recording, resources, status};
 pub(super) use trap::{trap_event, trap_groups, trap_policers, traps};
 
 use firsthop_model::intent::Reason;

@@ -79,8 +79,9 @@ impl Daemon {
             return;
         }
         self.refresh();
-        let looks =
-            |pending: &Pending| matches!(pending.request, Request::Diff | Request::Explain { .. });
+        let looks = |pending: &Pending| {
+            matches!(pending.request, Request::Diff { .. } | Request::Explain { .. })
+        };
         if self.desk.pending.iter().any(looks) {
             self.flower.refresh(self.start.elapsed());
             self.tend_flower(true);
@@ -119,6 +120,12 @@ impl Daemon {
                 Request::MonitorTrap(filter) => {
                     let filter = filter.clone();
                     self.watch_traps(pending.replies, filter);
+                    continue;
+                }
+                Request::Diff { recorded: None } | Request::Doctor
+                    if !late && self.traps.keeps() && !self.is_counted(&mut pending.round) =>
+                {
+                    self.desk.pending.push(pending);
                     continue;
                 }
                 Request::ListTrap if !late && !self.is_counted(&mut pending.round) => {
@@ -207,7 +214,15 @@ impl Daemon {
                 self.of_chip("resources", &resources)
             }
             Request::Status => Reply::of(&json!({ "status": self.status() })),
-            Request::Diff => {
+            Request::Diff { recorded: Some(recorded) } => match &self.capabilities {
+                Some(chip) => {
+                    let recorded = recorded.as_ref().clone().on(chip);
+                    let rows = views::recorded_differences(reconciler, &recorded);
+                    Reply::of(&json!({ "differences": rows, "stale": stale }))
+                }
+                None => Failure::NoChip.reply(),
+            },
+            Request::Diff { recorded: None } => {
                 // Without a chip only bridges of Linux can differ.
                 let mut rows = views::bridge_differences(reconciler);
                 rows.extend(self.device_differences());

@@ -143,9 +143,14 @@ impl Traps {
         self.rounds.done >= round
     }
 
+    /// There are devices of the kernel with traps.
+    pub(super) fn keeps(&self) -> bool {
+        !self.keepers.is_empty()
+    }
+
     /// Something about macvlans or devices changed.
     pub(super) fn stir(&mut self) {
-        if !self.keepers.is_empty() {
+        if self.keeps() {
             self.rounds.next = self.rounds.next.min(Instant::now() + SOON);
         }
     }

@@ -47,10 +47,7 @@ pub fn differences(reconciler: &Reconciler) -> Vec<Difference> {
     let mut rows = Vec::new();
     let mut told: BTreeSet<IfIndex> = BTreeSet::new();
     for difference in reconciler.differences() {
-        // A router interface goes in two steps; one is enough here.
-        let disabling = matches!(&difference.change,
-            Change::Edit { to: Entry::Rif(to), .. } if !to.enabled);
-        if !disabling {
+        if !is_disabling(&difference) {
             rows.push(row(reconciler, &difference, &mut told));
         }
     }
@@ -58,7 +55,12 @@ pub fn differences(reconciler: &Reconciler) -> Vec<Difference> {
     rows
 }
 
-fn row(
+/// The first of the two steps in which a router interface goes; one is enough to tell.
+pub(super) fn is_disabling(difference: &reconcile::Difference) -> bool {
+    matches!(&difference.change, Change::Edit { to: Entry::Rif(to), .. } if !to.enabled)
+}
+
+pub(super) fn row(
     reconciler: &Reconciler,
     difference: &reconcile::Difference,
     told: &mut BTreeSet<IfIndex>,

@@ -54,11 +54,13 @@ mod lpm;
 mod multicast;
 mod port;
 mod router;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod trap;
 
-pub(super) use fdb::batch as router_mac_batch;
+pub(super) use fdb::{batch as router_mac_batch, router_mac};
+pub use rows::{Told, rows};
 
 /// In what the same change is said differently to one chip and another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +230,7 @@ pub fn row(
 }
 
 /// Whether a chip refuses to read the row while it does not exist.
-const fn is_created(key: &Key) -> bool {
+pub(super) const fn is_created(key: &Key) -> bool {
     matches!(key, Key::Fid(_) | Key::FidRif(_) | Key::Route(..) | Key::FloodTable(..))
 }
 

@@ -23,7 +23,7 @@ use crate::{AsicError, Class, ReadBack, Readability, Ticket, readability};
 mod bridges;
 mod socket;
 
-use bridges::bridges;
+pub(super) use bridges::bridges;
 
 /// Ports of the chip.
 const PORTS: u16 = 4;

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use firsthop_model::chip::Entry;
+
 use super::*;
 
 fn call(text: &str) -> Call {
@@ -36,6 +38,7 @@ fn the_description_is_complete() {
         Failure::NoSuchDevice(String::new()),
         Failure::TimedOut(String::new()),
         Failure::ChipFailed(String::new()),
+        Failure::NoChip,
     ] {
         let name = failure.reply().error.unwrap();
         assert!(
@@ -56,6 +59,13 @@ fn arguments_are_checked() {
     let filter = TrapFilter { policer: Some(11), ..TrapFilter::default() };
     assert_eq!(ask("MonitorTrap", json!({"policer": 11})), Ok(Request::MonitorTrap(filter)));
     assert_eq!(ask("Status", json!({"x": 1})), invalid("x"));
+    assert_eq!(ask("Diff", json!({})), Ok(Request::Diff { recorded: None }));
+    assert_eq!(ask("Diff", json!({"record": {}})), invalid("record"));
+    let rows =
+        Rows { whole: true, held: vec![Entry::AgeingTime { seconds: 300 }], ..Rows::default() };
+    let recorded = json!({"recorded": rows});
+    assert_eq!(ask("Diff", recorded), Ok(Request::Diff { recorded: Some(Box::new(rows)) }));
+    assert!(ask("Diff", json!({"recorded": {"whole": true, "held": [{"rif": 1}]}})).is_err());
     assert_eq!(ask("Explain", json!({})), invalid("dev"));
     assert!(ask("ListVmac", json!({"vrid": 300})).is_err());
     assert!(

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::api::codec::MAX_OWN_CALL;
 
 /// A listener at a path of its own, and the daemon's end of it.
 struct Stand {
@@ -96,9 +97,9 @@ fn garbage_ends_its_connection_only() {
         }
         let mut endless = stand.connect().await;
         // The answer may overtake the end of what was sent.
-        endless.write_all(&vec![b'x'; MAX_CALL + 100_000]).await.ok();
+        endless.write_all(&vec![b'x'; MAX_OWN_CALL + 100_000]).await.ok();
         let text = rest(&mut endless).await;
-        assert!(text.is_empty() || text.contains("longer than 1048576 bytes"), "{text}");
+        assert!(text.is_empty() || text.contains("longer than 16777216 bytes"), "{text}");
         let mut cut = stand.connect().await;
         cut.write_all(b"{\"method\":").await.unwrap();
         cut.shutdown().await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firsthop_asic::spectrum::recording::{Recording, Summary};
 use firsthop_model::intent::Reason;
 
 use super::table::{Table, or_dash};
@@ -94,6 +95,41 @@ fn counted(name: &str, counts: &BTreeMap<String, u64>) -> String {
     }
     let told: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
     wrapped(name, &told.join(" "), 5)
+}
+
+/// `firsthop -d diff --emad-pcap FILE`: what was in the file, and how much of each table is left at its end.
+pub(in crate::client) fn recording(recording: &Recording) -> String {
+    let Recording { summary, tables, .. } = recording;
+    let Summary { frames, queries, writes, acknowledged, refused, repeated, .. } = summary;
+    let (unanswered, whole) = (summary.unanswered.len(), if summary.whole { "yes" } else { "no" });
+    let mut text = format!("recording frames {frames} queries {queries} whole {whole}\n");
+    text.push_str(&format!(
+        "writes {writes} acknowledged {acknowledged} refused {refused} unanswered {unanswered} repeated {repeated}\n"
+    ));
+    for lost in &summary.unanswered {
+        text.push_str(&format!("  unanswered {lost}\n"));
+    }
+    let left = [
+        ("other frames", summary.other),
+        ("malformed", summary.malformed),
+        ("answers without request", summary.strays),
+        ("other registers", summary.unknown),
+        ("resets", summary.resets),
+    ];
+    for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
+        text.push_str(&format!("{what} {count}\n"));
+    }
+    let sizes = [
+        ("rifs", tables.rifs.len()),
+        ("fdb", tables.fdb.len()),
+        ("routes", tables.routes.len()),
+        ("fids", tables.fids.len()),
+        ("lags", tables.lags.len()),
+        ("mappings", tables.mappings.len()),
+    ];
+    let told: Vec<String> = sizes.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    text.push_str(&wrapped("tables", &told.join(" "), 5));
+    text
 }
 
 /// `firsthop diff`

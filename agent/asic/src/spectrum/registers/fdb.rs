@@ -72,7 +72,7 @@ fn found(sfd: &Sfd) -> impl Iterator<Item = &SfdRecord> {
 }
 
 /// The router MAC that a record is, if it is one.
-fn router_mac(record: &SfdRecord) -> Option<Entry> {
+pub(crate) fn router_mac(record: &SfdRecord) -> Option<Entry> {
     let ours = record.policy == SfdPolicy::Static
         && record.action == SfdAction::ForwardIpRouter
         && matches!(record.target, SfdTarget::Unicast { .. });

@@ -15,10 +15,12 @@
 //! A destination is a row of its own: its write has the bit of that destination alone in its mask. So writes of one
 //! vector may be under way at the same time, in any order: each leaves the bits of the others as they are.
 
+use std::collections::BTreeSet;
+
 use emad::Register;
 use emad::register::{BridgeType, FloodTable, FloodType, Sfgc, Smid2};
 use firsthop_model::LocalPort;
-use firsthop_model::chip::{Bridging, Entry, Fid, FloodClass, FloodTo, FloodTraffic};
+use firsthop_model::chip::{Bridging, Entry, Fid, FloodClass, FloodTo, FloodTraffic, Key};
 
 use super::{Dialect, Row, fid};
 
@@ -85,6 +87,40 @@ const fn table_key(bridging: Bridging, traffic: FloodTraffic) -> (FloodType, Bri
         Bridging::Dot1d => BridgeType::Type1,
     };
     (kind, bridge_type)
+}
+
+/// The row of a table, if it is one of ours.
+pub(super) fn table_of(sfgc: &Sfgc) -> Option<Key> {
+    let mut keys = [Bridging::Dot1q, Bridging::Dot1d]
+        .into_iter()
+        .flat_map(|bridging| FloodTraffic::ALL.map(|traffic| (bridging, traffic)));
+    keys.find(|(bridging, traffic)| table_key(*bridging, *traffic) == (sfgc.kind, sfgc.bridge_type))
+        .map(|(bridging, traffic)| Key::FloodTable(bridging, traffic))
+}
+
+/// The rows of these bits of a vector; none if it is no vector of ours.
+pub(super) fn destinations(mid: u16, numbers: &BTreeSet<u16>, dialect: &Dialect) -> Vec<Key> {
+    let Some((fid, class)) = vector(mid) else { return Vec::new() };
+    let ports = numbers.iter().map(|number| match *number {
+        port if port <= dialect.ports => FloodTo::Port(LocalPort(port)),
+        _ => FloodTo::Router,
+    });
+    ports.map(|to| Key::FloodPort(fid, class, to)).collect()
+}
+
+/// Whose vector a multicast id is.
+fn vector(mid: u16) -> Option<(Fid, FloodClass)> {
+    let (bridging, class) = [Bridging::Dot1q, Bridging::Dot1d]
+        .into_iter()
+        .flat_map(|bridging| FloodClass::ALL.map(|class| (bridging, class)))
+        .filter(|(bridging, class)| first_mid(*bridging, *class) <= mid)
+        .max_by_key(|(bridging, class)| first_mid(*bridging, *class))?;
+    let offset = mid - first_mid(bridging, class);
+    let fid = Fid(match bridging {
+        Bridging::Dot1q => offset,
+        Bridging::Dot1d => Fid::DOT1D.start() + offset,
+    });
+    (self::mid(fid, class) == Some(mid)).then_some((fid, class))
 }
 
 /// A destination joins or leaves. What can't be said has an empty mask, which the check in `write` finds.

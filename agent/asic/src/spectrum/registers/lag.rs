@@ -90,7 +90,7 @@ pub(super) fn read_collecting(port: LocalPort, slcor: &Slcor) -> Row {
         SlcorCol::CollectorEnabled => {
             Row::Holds(Entry::LagCollecting { port, lag: LagId(slcor.lag_id) })
         }
-        SlcorCol::CollectorDisabled => Row::Empty,
+        SlcorCol::CollectorDisabled | SlcorCol::RemovePort => Row::Empty,
         _ => Row::Foreign,
     }
 }

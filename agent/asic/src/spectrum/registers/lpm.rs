@@ -24,7 +24,7 @@ use super::Row;
 const EMPTY_TREE: u8 = 0;
 
 /// The tree of a family; the driver's first two (`MLXSW_SP_LPM_TREE_MIN` is 1).
-const fn tree(family: Family) -> u8 {
+pub(super) const fn tree(family: Family) -> u8 {
     match family {
         Family::Ipv4 => 1,
         Family::Ipv6 => 2,

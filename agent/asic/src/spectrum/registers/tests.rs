@@ -243,6 +243,18 @@ proptest! {
         prop_assert_eq!(read(&key, &decoded(&removed)), expected);
     }
 
+    // Broken if a recording of a write told of other rows than the one that was written, or not of that one.
+    #[test]
+    fn a_write_tells_of_its_row(entry in entry()) {
+        let key = entry.key();
+        let in_database = matches!(key, Key::RouterMac(..) | Key::Learnt(..));
+        for change in [Change::Add(entry.clone()), Change::Remove(entry.clone())] {
+            let told = rows(&decoded(&write(&change).unwrap()), Told::Write, &DIALECT);
+            prop_assert_eq!(told.contains(&key), !in_database, "{:?}", told);
+            prop_assert!(told.iter().all(|other| lane(other) == lane(&key)), "{told:?}");
+        }
+    }
+
     // Broken if a router interface came back as one of another kind on a chip that derives the egress FID of a VLAN.
     #[test]
     fn router_interfaces_read_back_on_spectrum1(mut rif in rif()) {

@@ -18,7 +18,7 @@ const TO_CPU: TrapId = TrapId(0x5f);
 
 /// A VLAN-aware bridge over port 1 and a LAG with a router interface for one VLAN, a VLAN-unaware bridge with another one,
 /// and one on another VLAN of the LAG, in an order in which the chip takes it all.
-pub(super) fn bridges() -> Vec<Entry> {
+pub(in crate::spectrum) fn bridges() -> Vec<Entry> {
     let (vr, group) = (VrId(1), TrapGroupId(20));
     let mut entries = vec![
         Entry::Router { max_rifs: 4 },
