@@ -99,7 +99,7 @@ pub fn judge(scene: &Scene<'_>, link: &Link) -> Verdict {
 }
 
 /// A macvlan or ipvlan: spoken for by the device below it.
-pub(super) const fn is_virtual(link: &Link) -> bool {
+pub(crate) const fn is_virtual(link: &Link) -> bool {
     matches!(link.kind, LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. })
 }
 
