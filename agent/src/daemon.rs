@@ -14,6 +14,7 @@ mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
+mod devices;
 mod observer;
 mod options;
 mod program;
@@ -35,6 +36,7 @@ use bridge_fdb::BridgeFdb;
 use chip_link::{ChipLink, Order, Report};
 use desk::Desk;
 use firsthop_asic::{Capabilities, Class, Completion};
+use firsthop_model::driver::DeviceFacts;
 use firsthop_model::intent::ChipIdentity;
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Reconciler, Ticket};
@@ -79,6 +81,8 @@ struct Daemon {
     answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
     watch: Watch,
+    /// Devices that have a driver in the kernel, by devlink's handle; see [`Daemon::set_drivers`].
+    drivers: BTreeMap<String, DeviceFacts>,
 
     chip: ChipLink,
     /// The chip is asked which MACs it learnt.
@@ -133,6 +137,7 @@ impl Daemon {
             answered,
             memory: Memory::default(),
             watch: Watch::open(source.config.liveness, Duration::ZERO),
+            drivers: BTreeMap::new(),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
             source,
@@ -152,6 +157,7 @@ impl Daemon {
             desk: Desk::default(),
             announced: false,
         };
+        daemon.set_drivers(BTreeMap::new());
         if daemon.target.socket.is_none() {
             daemon.go_without_chip();
         }

@@ -26,8 +26,11 @@ pub use hazard::{Hazard, HazardKind};
 pub use readings::{DeviceFacts, Occupancy, PolicerSize, Readings};
 
 use crate::IfIndex;
-use crate::intent::{ChipIdentity, LinuxBridges, Place, Policy, Scene, Verdict, aware_bridge};
-use crate::topology::{Link, Topology};
+use crate::intent::{
+    ChipIdentity, LinuxBridges, Place, Policy, Scene, Verdict, aware_bridge, is_simulated,
+    is_virtual,
+};
+use crate::topology::{DevlinkPort, Link, Topology};
 
 /// What a driver in the kernel can do for a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,6 +162,8 @@ pub struct VmacAudit {
     pub verdict: Verdict,
     /// How that is known.
     pub evidence: Evidence,
+    /// What Firsthop would make of it if the chip were its own.
+    pub policy: Verdict,
     /// It has the VRRP slot of its router interface for itself.
     pub fast_path: bool,
     /// What may go wrong with it.
@@ -218,13 +223,26 @@ pub fn audit(
     audit
 }
 
+/// The first port of a device of the kernel's that a netdev is or stands on; a simulated chip's ports are none.
+pub fn port_below<'a>(topology: &'a Topology, link: &'a Link) -> Option<&'a DevlinkPort> {
+    if is_simulated(link) {
+        return None;
+    }
+    let below = || {
+        let lower = link.lower().and_then(|lower| topology.link(lower));
+        let members = topology.members(link.ifindex).filter(|_| link.kind.has_members());
+        lower.into_iter().chain(members).find_map(|link| port_below(topology, link))
+    };
+    link.devlink.as_ref().or_else(below)
+}
+
 /// Devices over the ports of a device, by index, without those that the device below speaks for.
 fn bases<'a>(scene: &'a Scene<'a>) -> impl Iterator<Item = &'a Link> {
-    let links = scene.topology.links().filter(|link| !crate::intent::is_virtual(link));
+    let links = scene.topology.links().filter(|link| !is_virtual(link));
     links.filter(|link| scene.stands_on_chip(link))
 }
 
 /// The macvlans and ipvlans on a device.
 fn uppers<'a>(scene: &Scene<'a>, lower: IfIndex) -> impl Iterator<Item = &'a Link> {
-    scene.topology.uppers(lower).filter(|upper| crate::intent::is_virtual(upper))
+    scene.topology.uppers(lower).filter(|upper| is_virtual(upper))
 }

@@ -29,11 +29,13 @@ pub(super) fn audit(scene: &Scene<'_>, driver: Driver, audit: &mut DeviceAudit) 
         }
         let told = unit(scene, link.ifindex).vmacs;
         for upper in uppers(scene, link.ifindex) {
-            let verdict = match (&upper.kind, told.get(&upper.ifindex)) {
-                (LinkKind::Ipvlan { .. }, Some(verdict)) => verdict.clone(),
+            let Some(policy) = told.get(&upper.ifindex).cloned() else { continue };
+            let verdict = match &upper.kind {
+                LinkKind::Ipvlan { .. } => policy.clone(),
                 _ => vmac(driver, link, &audit.handle),
             };
-            let vmac = VmacAudit { verdict, evidence, fast_path: false, hazards: Vec::new() };
+            let (fast_path, hazards) = (false, Vec::new());
+            let vmac = VmacAudit { verdict, evidence, policy, fast_path, hazards };
             audit.vmacs.insert(upper.ifindex, vmac);
         }
     }

@@ -79,7 +79,7 @@ fn vmacs(scene: &Scene<'_>, lower: &Link, lack: Option<Evidence>) -> BTreeMap<If
             _ => vmac(scene, lower, upper, lack.is_none()),
         };
         let mut hazards = Vec::new();
-        if lack.is_none() && upper.kind != passthru() {
+        if upper.kind != passthru() {
             hazards.extend(attracts(scene, lower, upper, &verdict, policy));
             hazards.extend(stale(scene, lower, upper, &verdict));
         }
@@ -90,7 +90,8 @@ fn vmacs(scene: &Scene<'_>, lower: &Link, lack: Option<Evidence>) -> BTreeMap<If
         let evidence =
             lack.filter(|_| verdict.reason() == Some(Reason::NoRif)).unwrap_or(Evidence::Computed);
         let fast_path = slot.is_some();
-        vmacs.insert(upper.ifindex, VmacAudit { verdict, evidence, fast_path, hazards });
+        let policy = policy.clone();
+        vmacs.insert(upper.ifindex, VmacAudit { verdict, evidence, policy, fast_path, hazards });
     }
     for (ifindex, vmac) in vmacs.iter_mut().filter(|(_, vmac)| vmac.fast_path) {
         let mac = scene.topology.link(*ifindex).and_then(|link| link.mac);

@@ -318,14 +318,11 @@ impl Scene<'_> {
 
     fn stands_on(&self, link: &Link, is_port: &impl Fn(&Link) -> bool) -> bool {
         is_port(link)
-            || match link.kind {
-                LinkKind::Bond { .. } | LinkKind::Team | LinkKind::Bridge { .. } => {
-                    self.topology.members(link.ifindex).any(|link| self.stands_on(link, is_port))
-                }
-                _ => {
-                    let lower = link.lower().and_then(|lower| self.topology.link(lower));
-                    lower.is_some_and(|lower| self.stands_on(lower, is_port))
-                }
+            || if link.kind.has_members() {
+                self.topology.members(link.ifindex).any(|link| self.stands_on(link, is_port))
+            } else {
+                let lower = link.lower().and_then(|lower| self.topology.link(lower));
+                lower.is_some_and(|lower| self.stands_on(lower, is_port))
             }
     }
 
