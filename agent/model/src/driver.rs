@@ -177,7 +177,7 @@ pub struct DeviceAudit {
     pub handle: String,
     /// Its driver.
     pub driver: Driver,
-    /// Devices that are router interfaces, or have addresses.
+    /// Devices over its ports, also those that have no reason to be router interfaces.
     pub rifs: BTreeMap<IfIndex, RifAudit>,
     /// Macvlans and ipvlans over its ports; not those over bridges of drivers that only bridge.
     pub vmacs: BTreeMap<IfIndex, VmacAudit>,

@@ -81,7 +81,9 @@ impl Devices {
         }
         for (ifindex, rif) in self.0.values().flat_map(|device| &device.audit.rifs) {
             let Some(link) = reconciler.topology().link(*ifindex) else { continue };
-            if !is_named(link, filter.dev.as_deref()) {
+            let worth_telling =
+                rif.verdict.admits() || !reconciler.topology().addresses(*ifindex).is_empty();
+            if !worth_telling || !is_named(link, filter.dev.as_deref()) {
                 continue;
             }
             let row = audited_rif(reconciler, link, rif);

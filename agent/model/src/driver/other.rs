@@ -18,12 +18,8 @@ use crate::topology::{Link, LinkKind};
 pub(super) fn audit(scene: &Scene<'_>, driver: Driver, audit: &mut DeviceAudit) {
     let evidence = Evidence::Computed;
     for link in bases(scene) {
-        let addresses = scene.topology.addresses(link.ifindex);
-        let verdict = rif(scene, driver, link);
-        if !addresses.is_empty() || verdict.admits() {
-            let place = scene.place(link).ok();
-            audit.rifs.insert(link.ifindex, RifAudit { verdict, evidence, index: None, place });
-        }
+        let (verdict, place) = (rif(scene, driver, link), scene.place(link).ok());
+        audit.rifs.insert(link.ifindex, RifAudit { verdict, evidence, index: None, place });
         if is_bridge(scene, link) {
             continue;
         }

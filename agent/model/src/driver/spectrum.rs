@@ -50,13 +50,9 @@ fn rifs(scene: &Scene<'_>, readings: &Readings) -> BTreeMap<IfIndex, RifAudit> {
             }
             _ => {}
         }
-        let has_address = !scene.topology.addresses(link.ifindex).is_empty();
-        if computed || verdict.admits() || has_address {
-            let evidence = if index.is_some() { Evidence::Read } else { Evidence::Computed };
-            let place = scene.place(link).ok();
-            let rif = RifAudit { verdict, evidence, index: index.flatten(), place };
-            rifs.insert(link.ifindex, rif);
-        }
+        let evidence = if index.is_some() { Evidence::Read } else { Evidence::Computed };
+        let place = scene.place(link).ok();
+        rifs.insert(link.ifindex, RifAudit { verdict, evidence, index: index.flatten(), place });
     }
     // One more is the driver's own (mlxsw_sp_lb_rif_init). As many as computed: these are they.
     let count = rifs.values().filter(|rif| rif.verdict.admits()).count();

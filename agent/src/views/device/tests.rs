@@ -20,6 +20,9 @@ pub(crate) fn bench() -> Bench {
     let down = macvlan(52, "v9", 50, "00:00:5e:00:01:09");
     bench.link(Link { proto_down: true, ..down });
     bench.address(52, "198.51.100.253", 32);
+    let devlink = DevlinkPort { device: HANDLE.to_owned(), index: 8 };
+    let port = link(60, "sw2", "02:00:5e:20:00:02", LinkKind::None);
+    bench.link(Link { devlink: Some(devlink), ..port });
     bench
 }
 
@@ -125,9 +128,10 @@ fn ports_of_devices() {
         let row = |row: Port| (row.ifname, row.device, row.local_port);
         rows.into_iter().map(row).skip(2).collect::<Vec<_>>()
     };
-    let row = ("sw1".to_owned(), HANDLE.to_owned(), 7);
-    assert_eq!(names("mlxsw_spectrum2"), std::slice::from_ref(&row));
-    assert_eq!(names("netdevsim"), [row]);
+    let row = |name: &str, number| (name.to_owned(), HANDLE.to_owned(), number);
+    let both = [row("sw1", 7), row("sw2", 8)];
+    assert_eq!(names("mlxsw_spectrum2"), both);
+    assert_eq!(names("netdevsim"), both);
     assert_eq!(names("ice"), []);
 }
 
@@ -153,6 +157,12 @@ fn explanations() {
     assert!(v9.hazards[0].fix.contains("ip addr flush dev v9"), "{}", v9.hazards[0].fix);
     let sw1 = explained(&bench, &spectrum, "sw1");
     assert_eq!((sw1.what, sw1.state), (format!("port 7 of {HANDLE}"), State::Offload));
+
+    // a port without an address is a port all the same, but no row
+    let sw2 = explained(&bench, &spectrum, "sw2");
+    assert_eq!((sw2.state, sw2.reason.as_deref()), (State::Held, Some("no_address")));
+    let sw2 = Filter { dev: Some("sw2".into()), ..Filter::default() };
+    assert_eq!(spectrum.rifs(&bench.reconciler, &sw2), []);
 
     let bridging = explained(&bench, &devices(&bench, "mscc_felix"), "v8");
     assert_eq!(bridging.reason.as_deref(), Some("vmac_unsupported"));
