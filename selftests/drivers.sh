@@ -79,6 +79,9 @@ a_bridge_of_its_ports_is_linuxs() {
 
 # Broken if a simulated switch's ports, netdevsim's or not, were taken for those of a device, or a device's for the switch's.
 a_simulated_switch_keeps_its_ports() {
+	check ip -n r2 link set h1 up
+	check ip -n r2 link set swp1 up
+	check eventually 2000 carrier r2 swp1
 	check ip -n r2 addr add 192.0.2.1/24 dev swp1
 	check macvlan r2 swp1 v5 $V5 192.0.2.254/24
 	check fh r2 wait rif dev swp1 state offload timeout 5
