@@ -384,6 +384,11 @@ fn a_simulated_chip_keeps_its_ports() {
     let world = topology([link_event(simulated), on(SWP1, "192.0.2.1/24"), upper(21, V5)]);
     let audit = told(Driver::Netdevsim, &world, &Readings::default());
     assert_eq!((audit.rifs, audit.vmacs), (BTreeMap::new(), BTreeMap::new()));
+    let below = |topology: &Topology| {
+        port_below(topology, topology.link(IfIndex(21))?).map(|port| port.index)
+    };
+    assert_eq!(below(&world), None);
+    assert_eq!(below(&super::tests::world([upper(21, V5)])), Some(1));
 }
 
 // Broken if a code, a sentence or a fix were missing, or two hazards had one code.

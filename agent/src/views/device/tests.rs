@@ -1,5 +1,5 @@
 use firsthop_model::driver::{Occupancy, Readings};
-use firsthop_model::topology::{DevlinkPort, LinkKind};
+use firsthop_model::topology::{DevlinkPort, LinkKind, TagProtocol};
 use serde_json::{Value, json};
 
 use super::*;
@@ -79,6 +79,29 @@ fn rows_by_driver() {
         );
     }
     assert_eq!(told(&bench, &Devices::default()), none);
+}
+
+// Broken if a driver's word were put in the place of what the simulated chip has acknowledged: ports of both are in one bridge.
+#[test]
+fn the_simulated_chip_goes_first() {
+    let mut bench = bench();
+    let kind = LinkKind::Bridge {
+        vlan_filtering: false,
+        protocol: TagProtocol::DOT1Q,
+        ageing_time: 30_000,
+        default_pvid: 1,
+    };
+    bench.link(link(30, "br0", "02:00:5e:30:00:01", kind));
+    for ifindex in [3, 60] {
+        let member = bench.reconciler.topology().link(IfIndex(ifindex)).unwrap().clone();
+        bench.link(Link { master: Some(IfIndex(30)), ..member });
+    }
+    bench.address(30, "203.0.113.1", 24);
+    let br0 = Filter { dev: Some("br0".into()), ..Filter::default() };
+    let own = object::rifs(&bench.reconciler, &br0);
+    assert_eq!((own.len(), own[0].rif.is_some()), (1, true));
+    assert_eq!(devices(&bench, "mlxsw_spectrum2").rifs(&bench.reconciler, &br0), own);
+    assert_eq!(devices(&bench, "mscc_felix").rifs(&bench.reconciler, &br0), own);
 }
 
 // Broken if a row lost what is known of it, or showed numbers that nobody read.
