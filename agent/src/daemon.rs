@@ -14,6 +14,7 @@ mod bridge_fdb;
 mod chip_link;
 mod counters;
 mod desk;
+mod devices;
 mod flower;
 mod observer;
 mod options;
@@ -36,6 +37,7 @@ use adoption::{Doubts, Phase};
 use bridge_fdb::BridgeFdb;
 use chip_link::{ChipLink, Order, Report};
 use desk::Desk;
+use devices::Drivers;
 use firsthop_asic::{Capabilities, Class, Completion};
 use firsthop_model::intent::ChipIdentity;
 use firsthop_model::plan::Limits;
@@ -86,6 +88,8 @@ struct Daemon {
     watch: Watch,
     traps: Traps,
     sizer: Sizer,
+    /// Devices that have a driver in the kernel, by devlink's handle; see [`Daemon::set_drivers`].
+    drivers: Drivers,
 
     chip: ChipLink,
     /// The chip is asked which MACs it learnt.
@@ -145,6 +149,7 @@ impl Daemon {
             watch: Watch::open(source.config.liveness, Duration::ZERO),
             traps: Traps::open(source.config.care),
             sizer: Sizer::default(),
+            drivers: Drivers::default(),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
             source,

@@ -7,6 +7,7 @@
 //! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
 
 mod change;
+pub(crate) mod device;
 mod diff;
 mod doctor;
 mod explain;
@@ -22,6 +23,7 @@ pub mod trap_words;
 mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
+pub use device::{Devices, Hazard};
 pub use diff::{Difference, differences};
 pub use doctor::{Check, CheckResult, Surroundings, check};
 pub use explain::{Condition, Explanation, explain, should_be_in_chip};

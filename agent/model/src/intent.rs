@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use admission::qualifying_address;
 pub use bridging::{Bridging, Member, Members, bridging, foreign_member};
 pub use control_rules::{ControlRule, ControlRules, control_rules, kernel_devices};
+pub(crate) use interface::is_virtual;
 pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};
 pub use linux_bridge::BridgeMacs;
@@ -82,6 +83,10 @@ impl ChipIdentity {
                 (1..=*ports).contains(&port).then_some(LocalPort(port))
             }),
             Self::Device { handle } => {
+                // a simulated chip's port may be a netdevsim port at the same time
+                if is_simulated(link) {
+                    return None;
+                }
                 let port = link.devlink.as_ref().filter(|port| port.device == *handle)?;
                 u16::try_from(port.index).ok().map(LocalPort)
             }
@@ -95,6 +100,11 @@ impl ChipIdentity {
             Self::Device { handle } => handle.clone(),
         }
     }
+}
+
+/// A port of some simulated chip, whether or not it is the one that is connected.
+pub(crate) fn is_simulated(link: &Link) -> bool {
+    link.altnames.iter().any(|name| name.starts_with("hwsim-"))
 }
 
 /// A chip without ports.

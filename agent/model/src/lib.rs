@@ -12,6 +12,7 @@
 
 pub mod applied;
 pub mod chip;
+pub mod driver;
 pub mod intent;
 pub mod liveness;
 pub mod plan;

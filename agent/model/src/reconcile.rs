@@ -67,6 +67,7 @@ pub struct Reconciler {
     changed: BTreeSet<IfIndex>,
     aware_bridge: Option<IfIndex>,
     withdrawn: BTreeSet<IfIndex>,
+    routing_devices: BTreeSet<String>,
     units: BTreeMap<IfIndex, Unit>,
     /// Macvlans with VRRP's MACs on router interfaces.
     virtual_routers: u32,
@@ -106,6 +107,7 @@ impl Reconciler {
             changed: BTreeSet::new(),
             aware_bridge: None,
             withdrawn: BTreeSet::new(),
+            routing_devices: BTreeSet::new(),
             units: BTreeMap::new(),
             virtual_routers: 0,
             bridges: BTreeMap::new(),
@@ -152,6 +154,14 @@ impl Reconciler {
             self.changed.extend(link.and_then(Link::lower));
         }
         self.withdrawn = withdrawn;
+    }
+
+    /// Devices whose drivers route by themselves, by devlink's handle: bridges with their ports are left alone.
+    pub fn set_routing_devices(&mut self, handles: BTreeSet<String>) {
+        if self.routing_devices != handles {
+            self.routing_devices = handles;
+            self.changed.extend(self.topology.links().map(|link| link.ifindex));
+        }
     }
 
     /// What became of the entries of [`Unit::bridge_macs`](crate::intent::Unit::bridge_macs): those that are there, were refused,

@@ -215,7 +215,11 @@ impl Topology {
             // what the device was called by before counts as a former MAC of it
             let former = self.links.get(&link.ifindex).and_then(|former| former.mac);
             if let Some(former) = former.filter(|former| Some(*former) != link.mac) {
-                fresh.macs.entry(link.ifindex).or_default().was(former);
+                let macs = fresh.macs.entry(link.ifindex).or_default();
+                macs.was(former);
+                if self.addresses.contains_key(&link.ifindex) {
+                    macs.left_behind(former);
+                }
             }
             fresh.put_link(link, &mut unused);
         }
@@ -260,7 +264,12 @@ impl Topology {
         }
         if let Some(mac) = former.and_then(|former| former.mac).filter(|mac| Some(*mac) != link.mac)
         {
-            self.macs.entry(ifindex).or_default().was_until_now(mac);
+            let had_address = self.addresses.contains_key(&ifindex);
+            let macs = self.macs.entry(ifindex).or_default();
+            macs.was_until_now(mac);
+            if had_address {
+                macs.left_behind(mac);
+            }
         }
         self.touch_above(ifindex, touched);
         self.unstack(ifindex);

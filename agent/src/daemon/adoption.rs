@@ -119,6 +119,7 @@ impl Daemon {
         if *self.reconciler.chip() != chip || *self.reconciler.limits() != limits {
             self.former_generation += self.reconciler.generation();
             self.reconciler = Reconciler::new(self.policy(true), chip, limits);
+            self.spare_bridges();
             self.observer.restart();
         }
         if !self.observe {

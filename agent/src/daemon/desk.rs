@@ -164,7 +164,7 @@ impl Daemon {
         let flags = |ifindex: u32| {
             views::Liveness::flags_of(self.watch.live(), topology.link(IfIndex(ifindex))?)
         };
-        Scene::of(&self.reconciler).with_flags(flags)
+        Scene::of(&self.reconciler, &self.devices()).with_flags(flags)
     }
 
     /// What advertisements show of a macvlan.
@@ -182,23 +182,23 @@ impl Daemon {
 
     fn show(&self, request: &Request) -> Reply {
         let stale = self.observer.is_stale();
-        let reconciler = &self.reconciler;
+        let (reconciler, devices) = (&self.reconciler, self.devices());
         if let Some(missing) = self.missing(request) {
             return Failure::NoSuchDevice(missing).reply();
         }
         match request {
             Request::ListRif(filter) => {
-                Reply::of(&json!({ "rifs": views::rifs(reconciler, filter), "stale": stale }))
+                Reply::of(&json!({ "rifs": devices.rifs(reconciler, filter), "stale": stale }))
             }
             Request::ListVmac(filter) => {
-                let mut rows = views::vmacs(reconciler, filter);
+                let mut rows = devices.vmacs(reconciler, filter);
                 for row in &mut rows {
                     row.liveness = self.liveness(IfIndex(row.ifindex));
                 }
                 Reply::of(&json!({ "vmacs": rows, "stale": stale }))
             }
             Request::ListPort(filter) => {
-                Reply::of(&json!({ "ports": views::ports(reconciler, filter), "stale": stale }))
+                Reply::of(&json!({ "ports": devices.ports(reconciler, filter), "stale": stale }))
             }
             Request::ListTrap => {
                 Reply::of(&json!({ "devices": self.trap_devices(), "stale": stale }))
@@ -234,7 +234,7 @@ impl Daemon {
             }
             Request::Explain { dev } => match reconciler.topology().link_by_name(dev) {
                 Some(link) => {
-                    let mut told = views::explain(reconciler, link);
+                    let mut told = devices.explain(reconciler, link);
                     told.vrrp_rules = self.flower.rules_of(reconciler, link);
                     let (live, now) = (self.watch.live(), self.start.elapsed());
                     told.liveness = self
@@ -245,7 +245,8 @@ impl Daemon {
                 None => Failure::NoSuchDevice(dev.clone()).reply(),
             },
             Request::Doctor => {
-                let checks = views::check(reconciler, &self.status(), &Here);
+                let mut checks = views::check(reconciler, &self.status(), &Here);
+                checks.extend(devices.checks(reconciler));
                 Reply::of(&json!({ "checks": checks }))
             }
             Request::Wait { .. } | Request::Monitor | Request::MonitorTrap(_) => Reply::default(),
@@ -304,10 +305,11 @@ impl Daemon {
     fn state_of(&self, vmac: bool, dev: &str) -> Option<(State, IfIndex)> {
         let link = self.reconciler.topology().link_by_name(dev)?;
         let filter = Filter { dev: Some(dev.to_owned()), ..Filter::default() };
+        let devices = self.devices();
         let state = if vmac {
-            views::vmacs(&self.reconciler, &filter).first()?.state
+            devices.vmacs(&self.reconciler, &filter).first()?.state
         } else {
-            views::rifs(&self.reconciler, &filter).first()?.state
+            devices.rifs(&self.reconciler, &filter).first()?.state
         };
         Some((state, link.lower().unwrap_or(link.ifindex)))
     }

@@ -45,8 +45,9 @@ impl Daemon {
 
     pub(super) fn status(&self) -> Status {
         let all = Filter::default();
-        let rifs = views::rifs(&self.reconciler, &all);
-        let vmacs = views::vmacs(&self.reconciler, &all);
+        let devices = self.devices();
+        let rifs = devices.rifs(&self.reconciler, &all);
+        let vmacs = devices.vmacs(&self.reconciler, &all);
         let counters = self.observer.counters();
         let pending = if self.is_synced() { 0 } else { self.reconciler.pending() };
         Status {

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use firsthop_asic::kernel::policing::Memory;
 use firsthop_asic::kernel::{Device, Refusal};
+use firsthop_model::IfIndex;
+use firsthop_model::driver::{DeviceFacts, Occupancy, Readings};
 use firsthop_model::intent::ChipIdentity;
 use firsthop_model::reconcile::Reconciler;
 use keeper::Keeper;
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 
 use super::adoption::Phase;
 use super::counters::{self, ChipCounters};
+use super::devices::Drivers;
 use super::record::Record;
 use super::{Daemon, sizing};
 use crate::clock;
@@ -83,6 +86,8 @@ struct Rounds {
     chip: bool,
     kernel: bool,
     next: Instant,
+    /// Events that had been folded in when the round began.
+    generation: u64,
 }
 
 impl Rounds {
@@ -100,7 +105,7 @@ impl Traps {
             answer,
             answers,
             care,
-            rounds: Rounds { begun: 0, done: 0, chip: false, kernel: false, next },
+            rounds: Rounds { begun: 0, done: 0, chip: false, kernel: false, next, generation: 0 },
             ledger: Ledger::default(),
             devices: Vec::new(),
             registrations: BTreeMap::new(),
@@ -239,6 +244,7 @@ fn is_hidden(reconciler: &Reconciler, device: &Device) -> bool {
 impl Daemon {
     /// Begins a round if one is due.
     pub(super) fn tend_traps(&mut self) {
+        let generation = self.former_generation + self.reconciler.generation();
         let traps = &mut self.traps;
         if traps.rounds.is_under_way() || traps.rounds.next > Instant::now() {
             return;
@@ -246,6 +252,7 @@ impl Daemon {
         let pace = if traps.monitors.is_empty() { traps.care.audit } else { WATCHED };
         traps.rounds.next = Instant::now() + pace;
         traps.rounds.begun += 1;
+        traps.rounds.generation = generation;
         traps.rounds.kernel = true;
         traps.kernel.order(Order::Read);
         let socket = self.target.socket.clone().filter(|_| self.phase != Phase::Away);
@@ -320,6 +327,7 @@ impl Daemon {
             self.traps.devices.iter().map(|device| device.handle.clone()).chain([handle]).collect();
         self.traps.ledger.keep(|(device, ..)| there.contains(device));
         self.keep_policers(now);
+        self.set_drivers(self.drivers_read());
         self.tell_monitors();
     }
 
@@ -370,6 +378,29 @@ impl Daemon {
         for order in orders {
             traps.kernel.order(order);
         }
+    }
+
+    /// What was read, for whoever judges devices by their drivers.
+    fn drivers_read(&self) -> Drivers {
+        let facts = self.traps.devices.iter().filter_map(|device| {
+            let driver = device.driver.clone()?;
+            let keeper = self.traps.keepers.get(&device.handle);
+            let occupancy = |name: &str| {
+                let resource = device.resources.iter().find(|resource| resource.name == name)?;
+                Some(Occupancy { size: resource.size, occ: resource.occ? })
+            };
+            let erifs = device.erifs.as_ref();
+            let readings = Readings {
+                rifs: occupancy("rifs"),
+                rif_mac_profiles: occupancy("rif_mac_profiles"),
+                erifs: erifs
+                    .map(|erifs| erifs.iter().map(|(i, rif)| (IfIndex(*i), *rif)).collect()),
+                vrrp_policer: keeper.and_then(|keeper| keeper.size_now(device)),
+                vrrp_need: keeper.map(Keeper::need),
+            };
+            Some((device.handle.clone(), DeviceFacts { driver, readings }))
+        });
+        Drivers { facts: facts.collect(), generation: self.traps.rounds.generation }
     }
 
     /// What is told of devices' policers: rows for `status`, `doctor` and `diff`.

@@ -134,7 +134,8 @@ impl Daemon {
         if drained {
             self.fdb.settle(&self.reconciler);
         }
-        if self.observer.may_act() && self.memory.recalled {
+        // bridges that a driver takes care of are known after the first look at devices
+        if self.observer.may_act() && self.memory.recalled && self.traps.has(1) {
             let compared = self.fdb.compare(&self.reconciler, ready);
             if compared {
                 self.reconciler.set_holdings(self.fdb.holdings(&self.reconciler));

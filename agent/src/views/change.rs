@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
-use super::Liveness;
-use super::object::{Rif, Vmac, rifs, vmacs};
+use super::object::{Rif, Vmac};
+use super::{Devices, Liveness};
 use crate::api::Filter;
 
 /// What happened to an object.
@@ -45,11 +45,12 @@ pub struct Scene {
 
 impl Scene {
     /// As it is now.
-    pub fn of(reconciler: &Reconciler) -> Self {
+    pub fn of(reconciler: &Reconciler, devices: &Devices) -> Self {
         let all = Filter::default();
+        let (rifs, vmacs) = (devices.rifs(reconciler, &all), devices.vmacs(reconciler, &all));
         Self {
-            rifs: rifs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
-            vmacs: vmacs(reconciler, &all).into_iter().map(|row| (row.ifindex, row)).collect(),
+            rifs: rifs.into_iter().map(|row| (row.ifindex, row)).collect(),
+            vmacs: vmacs.into_iter().map(|row| (row.ifindex, row)).collect(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use firsthop_model::IfIndex;
 use firsthop_model::chip::Rif;
+use firsthop_model::driver::Evidence;
 use firsthop_model::intent::{Reason, Scheme, State, Verdict, foreign_member, judge};
 use firsthop_model::reconcile::{Reconciler, Standing};
 use firsthop_model::topology::{IpvlanFlag, IpvlanMode, Link, LinkKind, MacvlanMode};
@@ -9,7 +10,7 @@ use firsthop_model::types::Family;
 use serde::{Deserialize, Serialize};
 
 use super::object::code;
-use super::{Liveness, VrrpRule, linux_bridge, name};
+use super::{Hazard, Liveness, VrrpRule, linux_bridge, name};
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,18 @@ pub struct Explanation {
     /// Where it is in a bridge of Linux's own
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bridge: Option<String>,
+    /// The device of the port below that has a driver in the kernel
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Its driver; None: nobody knows yet
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// How it is known what that driver has
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// What goes wrong with it, or may
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hazards: Vec<Hazard>,
     /// What advertisements show; filled in where somebody listens to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
@@ -170,7 +183,7 @@ fn place(rif: &Rif) -> String {
     )
 }
 
-fn about(
+pub(super) fn about(
     link: &Link,
     object: &str,
     what: String,
@@ -194,25 +207,29 @@ fn about(
         conditions: conditions.collect(),
         sentence: standing.reason.map(|reason| reason.sentence().to_owned()),
         effect: standing.reason.map(|reason| reason.effect().to_owned()),
-        fix: standing.reason.map(|reason| fix(reason, link)),
+        fix: standing.reason.map(|reason| with_name(reason.fix(), &link.ifname)),
         chip: standing.text,
         place: None,
         bridge: None,
+        device: None,
+        driver: None,
+        evidence: None,
+        hazards: Vec::new(),
         liveness: None,
         vrrp_rules: Vec::new(),
     }
 }
 
 /// The advice with the device's name in it, ready to be copied.
-fn fix(reason: Reason, link: &Link) -> String {
-    let words = reason.fix().split(' ').map(|word| {
+pub(super) fn with_name(advice: &str, name: &str) -> String {
+    let words = advice.split(' ').map(|word| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        if bare == "DEV" { word.replace("DEV", &link.ifname) } else { word.to_owned() }
+        if bare == "DEV" { word.replace("DEV", name) } else { word.to_owned() }
     });
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn describe(reconciler: &Reconciler, link: &Link) -> String {
+pub(super) fn describe(reconciler: &Reconciler, link: &Link) -> String {
     let over = match (link.link_netnsid, link.lower()) {
         (Some(_), _) => " over a device in another network namespace".to_owned(),
         (None, Some(lower)) => format!(" over {}", name(reconciler, lower)),

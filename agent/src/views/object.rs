@@ -1,7 +1,8 @@
 //! Router interfaces, virtual MACs and ports: one value for each netdev.
 
 use firsthop_model::chip::{Entry, Key, Rif as ChipRif, RifKind, Vid};
-use firsthop_model::intent::{Reason, Scheme, State, Verdict};
+use firsthop_model::driver::Evidence;
+use firsthop_model::intent::{ChipIdentity, Reason, Scheme, State, Verdict};
 use firsthop_model::reconcile::{Reconciler, Standing};
 use firsthop_model::topology::Link;
 use firsthop_model::types::Family;
@@ -46,6 +47,9 @@ pub struct Rif {
     /// Stable code
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How it is known, where a driver in the kernel has it; what a simulated chip has is acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// What a router of a redundancy protocol is, as far as its macvlan shows.
@@ -109,6 +113,9 @@ pub struct Vmac {
     /// Stable code
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// As of [`Rif`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// What advertisements show; filled in where somebody listens to them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
@@ -121,9 +128,9 @@ pub struct Port {
     pub ifname: String,
     /// Index in the kernel
     pub ifindex: u32,
-    /// Handle of the chip
+    /// Handle of the chip or device
     pub device: String,
-    /// Its number, from 1.
+    /// Its number: of a simulated chip's from 1, else devlink's.
     pub local_port: u16,
     /// The device's MAC
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +176,7 @@ pub(super) fn rif(reconciler: &Reconciler, link: &Link) -> Option<Rif> {
         mtu: chip.map(|rif| rif.mtu),
         reason: code(&standing),
         state: standing.state,
+        evidence: None,
     })
 }
 
@@ -233,12 +241,13 @@ pub(super) fn vmac(reconciler: &Reconciler, link: &Link, verdict: &Verdict) -> V
         fast_path: place.is_some() && reconciler.fast_path(link) == Some(true),
         reason: code(&standing),
         state: standing.state,
+        evidence: None,
         liveness: None,
     }
 }
 
 /// A daemon shows its role by the state and the addresses of its macvlan: the conditions of the admission policy.
-fn role(scheme: Option<Scheme>, verdict: &Verdict) -> Role {
+pub(super) fn role(scheme: Option<Scheme>, verdict: &Verdict) -> Role {
     let known = scheme.is_some_and(|s| s.protocol != firsthop_model::intent::Protocol::Other);
     match verdict.reason() {
         _ if !known => Role::Unknown,
@@ -256,9 +265,8 @@ fn role(scheme: Option<Scheme>, verdict: &Verdict) -> Role {
     }
 }
 
-/// The chip's ports that exist as netdevs, by number.
-pub fn ports(reconciler: &Reconciler, filter: &Filter) -> Vec<Port> {
-    let chip = reconciler.chip();
+/// A chip's ports that exist as netdevs, by number.
+pub fn ports(reconciler: &Reconciler, chip: &ChipIdentity, filter: &Filter) -> Vec<Port> {
     let mut rows: Vec<Port> = reconciler
         .topology()
         .links()
@@ -279,6 +287,6 @@ pub fn ports(reconciler: &Reconciler, filter: &Filter) -> Vec<Port> {
 }
 
 /// The device is meant by this name; every device is meant by none.
-fn is_named(link: &Link, name: Option<&str>) -> bool {
+pub(super) fn is_named(link: &Link, name: Option<&str>) -> bool {
     name.is_none_or(|name| link.ifname == name || link.altnames.iter().any(|alt| alt == name))
 }

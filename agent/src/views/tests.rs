@@ -71,7 +71,7 @@ impl Bench {
     }
 }
 
-fn link(ifindex: u32, ifname: &str, mac: &str, kind: LinkKind) -> Link {
+pub(crate) fn link(ifindex: u32, ifname: &str, mac: &str, kind: LinkKind) -> Link {
     Link {
         ifindex: IfIndex(ifindex),
         ifname: ifname.into(),
@@ -175,7 +175,7 @@ fn vmac_rows() {
 #[test]
 fn ports_and_traps() {
     let bench = switch();
-    let found = all(&ports(&bench.reconciler, &Filter::default()));
+    let found = all(&ports(&bench.reconciler, bench.reconciler.chip(), &Filter::default()));
     let first = json!({"ifname": "swp1", "ifindex": 2, "device": "hwsim/0", "local_port": 1,
                        "mac": "02:00:5e:10:00:01", "carrier": true});
     assert_eq!((&found[0], found.as_array().unwrap().len()), (&first, 2));
@@ -302,10 +302,10 @@ fn a_full_table_is_a_difference() {
 // Broken if a watcher missed a change, or was told of something that did not change.
 #[test]
 fn scenes() {
-    let mut bench = Bench::new();
-    let empty = Scene::of(&bench.reconciler);
+    let (mut bench, none) = (Bench::new(), Devices::default());
+    let empty = Scene::of(&bench.reconciler, &none);
     bench.address(2, "192.0.2.1", 24);
-    let with_rif = Scene::of(&bench.reconciler);
+    let with_rif = Scene::of(&bench.reconciler, &none);
     let told = |changes: Vec<Change_>| {
         let one = |change: Change_| (change.object, change.event, change.rif.map(|rif| rif.state));
         changes.into_iter().map(one).collect::<Vec<_>>()
@@ -317,13 +317,14 @@ fn scenes() {
     let mut faster = port(2, "swp1", 1);
     faster.mtu = 9000;
     bench.link(faster);
-    let edited = Scene::of(&bench.reconciler);
+    let edited = Scene::of(&bench.reconciler, &none);
     assert_eq!(told(edited.changes_since(&with_rif)), [rif(Happening::Change, offload)]);
     assert_eq!(told(empty.changes_since(&edited)), [rif(Happening::Gone, offload)]);
     // A watcher who takes the changes one by one ends with the same scene.
     let mut watched = switch();
     watched.event(Event::LinkGone(IfIndex(12)));
-    let (before, after) = (Scene::of(&switch().reconciler), Scene::of(&watched.reconciler));
+    let scene = |bench: &Bench| Scene::of(&bench.reconciler, &none);
+    let (before, after) = (scene(&switch()), scene(&watched));
     for (from, to) in [(&empty, &before), (&before, &after), (&after, &empty)] {
         let mut seen = from.clone();
         for change in to.changes_since(from) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use netlink_packet_devlink::dpipe::DpipeEntry;
 use netlink_packet_devlink::trap::{
     Trap as RawTrap, TrapGroup, TrapMetadata, TrapPolicer, TrapStats,
 };
@@ -25,6 +26,8 @@ pub struct Device {
     pub policers: BTreeMap<u32, Policer>,
     /// Its tables.
     pub resources: Vec<Resource>,
+    /// mlxsw's router interfaces (dpipe table `mlxsw_erif`): index in the chip by ifindex; None: the driver has no such table.
+    pub erifs: Option<BTreeMap<u32, u16>>,
 }
 
 /// Packets; what the driver does not count is None.
@@ -134,6 +137,13 @@ fn names(metadata: &TrapMetadata) -> Vec<String> {
     known.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned()).collect()
 }
 
+/// mlxsw names the netdev by the mapping of the field, and the index by its value (mlxsw_sp_erif_entry_prepare).
+pub(super) fn erif(entry: DpipeEntry) -> Option<(u32, u16)> {
+    let value = entry.matches?.values.into_iter().find(|value| value.mapping.is_some())?;
+    let octets: [u8; 4] = value.value?.0.try_into().ok()?;
+    Some((value.mapping?, u16::try_from(u32::from_ne_bytes(octets)).ok()?))
+}
+
 pub(super) fn group(raw: TrapGroup) -> Option<(String, Group)> {
     let group = Group {
         generic: raw.generic,
@@ -146,4 +156,32 @@ pub(super) fn group(raw: TrapGroup) -> Option<(String, Group)> {
 pub(super) fn policer(raw: &TrapPolicer) -> Option<(u32, Policer)> {
     let dropped = raw.stats.as_ref().and_then(|stats| stats.rx_dropped);
     Some((raw.id?, Policer { rate: raw.rate?, burst: raw.burst?, dropped }))
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_devlink::Octets;
+    use netlink_packet_devlink::dpipe::{DpipeMatchValue, DpipeMatchValueList};
+
+    use super::*;
+
+    // Broken if an interface of the chip were taken for another netdev's, or an entry without a netdev for one.
+    #[test]
+    fn router_interfaces_of_mlxsw() {
+        let entry = |value: &[u8], mapping| DpipeEntry {
+            matches: Some(DpipeMatchValueList {
+                values: vec![DpipeMatchValue {
+                    value: Some(Octets(value.to_vec())),
+                    mapping,
+                    ..DpipeMatchValue::default()
+                }],
+                ..DpipeMatchValueList::default()
+            }),
+            ..DpipeEntry::default()
+        };
+        assert_eq!(erif(entry(&3_u32.to_ne_bytes(), Some(17))), Some((17, 3)));
+        assert_eq!(erif(entry(&3_u32.to_ne_bytes(), None)), None);
+        assert_eq!(erif(entry(&[3], Some(17))), None);
+        assert_eq!(erif(DpipeEntry::default()), None);
+    }
 }

@@ -14,6 +14,7 @@ use netlink_packet_devlink::Handle;
 use netlink_packet_devlink::Message;
 use netlink_packet_devlink::client::{Answer, Client, ClientError};
 use netlink_packet_devlink::device::{Dev, Info, ReloadAction};
+use netlink_packet_devlink::dpipe::DpipeEntries;
 use netlink_packet_devlink::resource::{ResourceList, Resources};
 use netlink_packet_devlink::trap::{Trap as RawTrap, TrapGroup, TrapPolicer};
 use nix::errno::Errno;
@@ -139,6 +140,9 @@ impl Reader {
             }
         }
         self.ask_for_missing(&handle, &mut device).await;
+        if device.driver.as_deref().is_some_and(|driver| driver.starts_with("mlxsw_spectrum")) {
+            device.erifs = self.erifs(&handle).await;
+        }
         let asked = Message::ResourceDump(Resources { handle, ..Resources::default() });
         if let Ok(answer) = self.client.request(asked).await {
             for message in answer.messages {
@@ -150,6 +154,17 @@ impl Reader {
             }
         }
         device
+    }
+
+    async fn erifs(&self, handle: &Handle) -> Option<BTreeMap<u32, u16>> {
+        let table = Some("mlxsw_erif".to_owned());
+        let asked = DpipeEntries { handle: handle.clone(), table, ..DpipeEntries::default() };
+        let answer = self.client.request(Message::DpipeEntriesGet(asked)).await.ok()?;
+        let lists = answer.messages.into_iter().filter_map(|message| match message {
+            Message::DpipeEntriesGet(entries) => entries.list,
+            _ => None,
+        });
+        Some(lists.flat_map(|list| list.entries).filter_map(device::erif).collect())
     }
 
     async fn driver(&mut self, handle: &Handle) -> Option<String> {

@@ -88,9 +88,8 @@ pub fn control_rules(
     let mut rules = ControlRules::default();
     for device in devices {
         let chip = ChipIdentity::Device { handle: device.clone() };
-        let withdrawn = BTreeSet::new();
         let aware_bridge = aware_bridge(topology, &chip);
-        let scene = Scene { topology, policy, chip: &chip, aware_bridge, withdrawn: &withdrawn };
+        let scene = Scene::alone(topology, policy, &chip, aware_bridge);
         for link in candidates(topology, &chip) {
             let subport = matches!(scene.place(link), Ok(Place::Subport(_)));
             if subport && judge(&scene, link).admits() {

@@ -108,7 +108,7 @@ fn is_vrrp(mac: Mac) -> bool {
 }
 
 /// A macvlan or ipvlan: spoken for by the device below it.
-pub(super) const fn is_virtual(link: &Link) -> bool {
+pub(crate) const fn is_virtual(link: &Link) -> bool {
     matches!(link.kind, LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. })
 }
 

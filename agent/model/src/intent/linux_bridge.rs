@@ -5,7 +5,8 @@
 //! (`bridge fdb add MAC dev BRIDGE self local`) ends both; drivers that offload local entries take it for theirs.
 //!
 //! ```text
-//!   bridge without ports of the chip:  unaware ─▶ (bridge, no VLAN)     aware ─▶ (bridge, its PVID)
+//!   bridge without ports of the chip, or of a device whose driver routes by itself:
+//!                                       unaware ─▶ (bridge, no VLAN)     aware ─▶ (bridge, its PVID)
 //!   VLAN device of one:                unaware ─▶ (bridge, no VLAN)     aware ─▶ (bridge, its VLAN), if the bridge is a member
 //! ```
 
@@ -46,7 +47,7 @@ impl Scene<'_> {
             _ => return None,
         };
         let LinkKind::Bridge { vlan_filtering, .. } = bridge.kind else { return None };
-        if self.stands_on_chip(bridge) {
+        if self.stands_on_chip(bridge) || self.stands_on_router(bridge) {
             return None;
         }
         let domain = |vlan: Option<u16>| Domain { bridge: bridge.ifindex, vlan: vlan.map(Vid) };

@@ -34,6 +34,23 @@ pub struct Scene<'a> {
     pub aware_bridge: Option<IfIndex>,
     /// Macvlans whose routers are silent, and whose MACs the operator wants withdrawn then.
     pub withdrawn: &'a BTreeSet<IfIndex>,
+    /// Devices of the kernel's whose drivers route by themselves (`pci/0000:03:00.0`): nothing is written to their bridges.
+    pub routers: &'a BTreeSet<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// The ports of one device as its driver has them, whatever else there is.
+    pub(crate) fn alone(
+        topology: &'a Topology,
+        policy: &'a Policy,
+        chip: &'a ChipIdentity,
+        aware_bridge: Option<IfIndex>,
+    ) -> Self {
+        const NO_MACVLANS: &BTreeSet<IfIndex> = &BTreeSet::new();
+        const NO_DEVICES: &BTreeSet<String> = &BTreeSet::new();
+        let (withdrawn, routers) = (NO_MACVLANS, NO_DEVICES);
+        Self { topology, policy, chip, aware_bridge, withdrawn, routers }
+    }
 }
 
 /// The ports whose frames with one VID are a device's.
@@ -68,10 +85,17 @@ pub enum Place {
 
 /// Why the chip has no place for a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Objection {
+pub(crate) struct Objection {
     pub(super) reason: Reason,
     /// The condition that does not hold.
     pub(super) text: String,
+}
+
+impl Objection {
+    /// Its code.
+    pub(crate) const fn reason(&self) -> Reason {
+        self.reason
+    }
 }
 
 fn objection<T>(reason: Reason, text: impl Into<String>) -> Result<T, Objection> {
@@ -82,9 +106,7 @@ fn objection<T>(reason: Reason, text: impl Into<String>) -> Result<T, Objection>
 /// (mlxsw: "Only one VLAN-aware bridge is supported").
 pub fn aware_bridge(topology: &Topology, chip: &ChipIdentity) -> Option<IfIndex> {
     let policy = Policy::default();
-    let withdrawn = BTreeSet::new();
-    let scene =
-        Scene { topology, policy: &policy, chip, aware_bridge: None, withdrawn: &withdrawn };
+    let scene = Scene::alone(topology, &policy, chip, None);
     let dot1q =
         |link: &Link| matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. });
     let aware = |link: &&Link| is_aware(link) && dot1q(link) && scene.has_lanes(link);
@@ -98,16 +120,12 @@ pub(super) const fn is_aware(link: &Link) -> bool {
 
 /// Does a device stand on a port of this chip, however high?
 pub fn stands_on(topology: &Topology, chip: &ChipIdentity, link: &Link) -> bool {
-    let policy = Policy::default();
-    let withdrawn = BTreeSet::new();
-    let scene =
-        Scene { topology, policy: &policy, chip, aware_bridge: None, withdrawn: &withdrawn };
-    scene.stands_on_chip(link)
+    Scene::alone(topology, &Policy::default(), chip, None).stands_on_chip(link)
 }
 
 impl Scene<'_> {
     /// The place of a device as a router interface.
-    pub(super) fn place(&self, link: &Link) -> Result<Place, Objection> {
+    pub(crate) fn place(&self, link: &Link) -> Result<Place, Objection> {
         let domain =
             |bridge: &Link, vlan| Ok(Place::Domain(Domain { bridge: bridge.ifindex, vlan }));
         match (&link.kind, link.lower().and_then(|lower| self.topology.link(lower))) {
@@ -291,16 +309,25 @@ impl Scene<'_> {
     }
 
     /// Is there a port of the chip anywhere below?
-    pub(super) fn stands_on_chip(&self, link: &Link) -> bool {
-        self.chip.port_of(link).is_some()
-            || match link.kind {
-                LinkKind::Bond { .. } | LinkKind::Team | LinkKind::Bridge { .. } => {
-                    self.topology.members(link.ifindex).any(|member| self.stands_on_chip(member))
-                }
-                _ => {
-                    let lower = link.lower().and_then(|lower| self.topology.link(lower));
-                    lower.is_some_and(|lower| self.stands_on_chip(lower))
-                }
+    pub(crate) fn stands_on_chip(&self, link: &Link) -> bool {
+        self.stands_on(link, &|port| self.chip.port_of(port).is_some())
+    }
+
+    /// Is there a port anywhere below whose device has a driver that routes by itself?
+    pub(super) fn stands_on_router(&self, link: &Link) -> bool {
+        !self.routers.is_empty()
+            && self.stands_on(link, &|port| {
+                port.devlink.as_ref().is_some_and(|port| self.routers.contains(&port.device))
+            })
+    }
+
+    fn stands_on(&self, link: &Link, is_port: &impl Fn(&Link) -> bool) -> bool {
+        is_port(link)
+            || if link.kind.has_members() {
+                self.topology.members(link.ifindex).any(|link| self.stands_on(link, is_port))
+            } else {
+                let lower = link.lower().and_then(|lower| self.topology.link(lower));
+                lower.is_some_and(|lower| self.stands_on(lower, is_port))
             }
     }
 
@@ -316,7 +343,7 @@ impl Scene<'_> {
     }
 
     /// In which words a place is told.
-    pub(super) fn place_text(&self, place: &Place) -> String {
+    pub(crate) fn place_text(&self, place: &Place) -> String {
         match place {
             Place::Subport(lane) => {
                 let ports: Vec<String> = lane.ports.keys().map(|port| port.0.to_string()).collect();

@@ -147,10 +147,14 @@ reasons! {
         "A vepa ipvlan expects the switch to send its frames back out of the port they came from."
         "A chip does not reflect frames: siblings can't talk to one another."
         "Use mode bridge or private."
+    RifUnsupported "rif_unsupported" NotOffloaded
+        "The driver of this switch does not route for such a device."
+        "The kernel routes for it in software."
+        "Nothing on this hardware; `firsthop doctor` says what its driver can."
     VmacUnsupported "vmac_unsupported" NotOffloaded
         "This chip or driver can't take a second router MAC."
         "The kernel serves the MAC in software."
-        "Nothing on this hardware."
+        "On a switch that bridges: put the port into a bridge, and the macvlan on the bridge. Otherwise nothing on this hardware."
     NotManaged "not_managed" NotOffloaded
         "Firsthop may only look at this bridge or port, which is not a simulated chip's."
         "A bridge floods frames for the MAC, or sends them where it last saw it; a port has no trap for VRRP advertisements of ours."
@@ -231,6 +235,10 @@ reasons! {
         "Another device owns this MAC in the same bridging domain."
         "Frames for this MAC go to the other device."
         "Give one of the two another MAC."
+    RifMissing "rif_missing" Failed
+        "The driver should have a router interface for this device by its rules, and has none."
+        "Frames for this interface are not routed in hardware."
+        "Look for the driver's refusal in the kernel's log, then take the addresses off and put them back."
     BridgeRefused "bridge_refused" Failed
         "The kernel refused the entry in the bridge's forwarding table."
         "The bridge floods frames for this MAC, or sends them where it last saw it."

@@ -27,9 +27,7 @@ fn unit_of(topology: &Topology, ifindex: IfIndex) -> Unit {
 fn unit_with(policy: &Policy, topology: &Topology, ifindex: IfIndex) -> Unit {
     let chip = chip();
     let aware_bridge = aware_bridge(topology, &chip);
-    let withdrawn = BTreeSet::new();
-    let withdrawn = &withdrawn;
-    unit(&Scene { topology, policy, chip: &chip, aware_bridge, withdrawn }, ifindex)
+    unit(&Scene::alone(topology, policy, &chip, aware_bridge), ifindex)
 }
 
 /// swp1 with an address, a macvlan on it, and what `change` makes of the macvlan and its addresses.
@@ -96,6 +94,25 @@ fn router_macs_of_linux_bridges() {
     // with a port of the chip it is the chip's
     let ports = [link_event(bridged(port(1), 30))];
     assert_eq!(of(Written, false, 30, &ports), (None, vec![], Some(Reason::NoRif)));
+    // a device whose driver routes takes care of its bridges itself
+    let devlink = DevlinkPort { device: "pci/0000:03:00.0".to_owned(), index: 1 };
+    let member = bridged(Link { altnames: vec![], devlink: Some(devlink), ..port(1) }, 30);
+    let events = [
+        link_event(bridge(30, false)),
+        link_event(member),
+        link_event(vlan(31, 30, 10)),
+        link_event(macvlan(21, 31, VMAC)),
+        Event::Address(address(21, "192.0.2.254/24")),
+    ];
+    let world = topology(events);
+    let policy = Policy { linux_bridges: Written, ..Policy::default() };
+    let chip = chip();
+    for (handle, entries) in [("pci/0000:03:00.0", 0), ("pci/0000:04:00.0", 1)] {
+        let routers = [handle.to_owned()].into();
+        let scene = Scene { routers: &routers, ..Scene::alone(&world, &policy, &chip, None) };
+        let macs = unit(&scene, IfIndex(31)).bridge_macs;
+        assert_eq!(macs.map_or(0, |macs| macs.macs.len()), entries, "{handle} routes");
+    }
     // what stands on no bridge is nobody's
     let elsewhere = [link_event(Link { altnames: vec![], ..port(2) })];
     let (domain, macs, reason) = of(Written, false, SWP2, &elsewhere);
@@ -298,7 +315,7 @@ fn ports_of_a_device_are_those_that_the_kernel_says() {
     let chip = ChipIdentity::Device { handle: "pci/0000:03:00.0".to_owned() };
     let of = |device: &str, index| {
         let devlink = Some(DevlinkPort { device: device.to_owned(), index });
-        chip.port_of(&Link { devlink, ..port(1) })
+        chip.port_of(&Link { devlink, altnames: vec![], ..port(1) })
     };
     assert_eq!(of("pci/0000:03:00.0", 0), Some(LocalPort(0)));
     assert_eq!(of("pci/0000:03:00.1", 1), None);

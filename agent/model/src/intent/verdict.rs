@@ -63,7 +63,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// Asks one more question.
-    pub(super) fn ask(&mut self, holds: bool, reason: Reason, text: impl Into<Cow<'static, str>>) {
+    pub(crate) fn ask(&mut self, holds: bool, reason: Reason, text: impl Into<Cow<'static, str>>) {
         self.conditions.push(Condition { text: text.into(), unmet: (!holds).then_some(reason) });
     }
 

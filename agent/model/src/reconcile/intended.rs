@@ -22,6 +22,7 @@ impl Reconciler {
             chip: &self.chip,
             aware_bridge: self.aware_bridge,
             withdrawn: &self.withdrawn,
+            routers: &self.routing_devices,
         }
     }
 

@@ -234,6 +234,13 @@ pub enum LinkKind {
     },
 }
 
+impl LinkKind {
+    /// Forwards what its members receive: a bridge, bond or team. A VRF's slaves are no members in this sense.
+    pub const fn has_members(&self) -> bool {
+        matches!(self, Self::Bond { .. } | Self::Team | Self::Bridge { .. })
+    }
+}
+
 /// What a device is to its master: IFLA_INFO_SLAVE_KIND with the data that decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case", tag = "type")]

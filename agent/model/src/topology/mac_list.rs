@@ -24,6 +24,9 @@ pub struct MacLists {
     former: BTreeSet<Mac>,
     /// Its own until a moment ago: whether they stay in the filters is not known yet.
     recent: BTreeSet<Mac>,
+    /// Its own while it had an address, changed since: drivers that program MACs at address events still have them.
+    #[serde(default)]
+    left_behind: BTreeSet<Mac>,
     /// Of macvlans on it that left this network namespace, or were deleted.
     lent: BTreeSet<Mac>,
 }
@@ -36,6 +39,10 @@ impl MacLists {
     pub(super) fn was_until_now(&mut self, mac: Mac) {
         self.was(mac);
         self.recent.insert(mac);
+    }
+
+    pub(super) fn left_behind(&mut self, mac: Mac) {
+        self.left_behind.insert(mac);
     }
 
     /// What is in the filters now, is all that stays.
@@ -87,6 +94,13 @@ impl Topology {
     /// The MACs that a device had until a moment ago, and that may turn out to stay in its filters.
     pub fn recent_macs(&self, ifindex: IfIndex) -> impl Iterator<Item = Mac> {
         self.macs.get(&ifindex).into_iter().flat_map(|macs| macs.recent.iter().copied())
+    }
+
+    /// MACs that a device had while it had an address, and has no more.
+    pub fn left_behind(&self, ifindex: IfIndex) -> impl Iterator<Item = Mac> {
+        let own = self.link(ifindex).and_then(|link| link.mac);
+        let macs = self.macs.get(&ifindex).into_iter().flat_map(|macs| &macs.left_behind).copied();
+        macs.filter(move |mac| Some(*mac) != own)
     }
 
     /// Former MACs of every device, for the record that outlives the daemon.

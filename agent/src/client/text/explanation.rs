@@ -1,9 +1,10 @@
 //! `firsthop explain` and `firsthop doctor`: each question with its answer, then what follows and what to do.
 
+use firsthop_model::driver::Driver;
 use firsthop_model::intent::State;
 
 use super::wrapped;
-use crate::views::{Check, CheckResult, Condition, Explanation, VrrpRule};
+use crate::views::{Check, CheckResult, Condition, Explanation, Hazard, VrrpRule};
 
 /// `firsthop explain DEV`
 pub(in crate::client) fn explanation(told: &Explanation) -> String {
@@ -33,6 +34,7 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
         ("effect", told.effect.clone()),
         ("fix", told.fix.clone()),
         ("chip", told.chip.clone()),
+        ("device", told.device.as_deref().map(|handle| device(handle, told.driver.as_deref()))),
     ] {
         if let Some(what) = what {
             text.push_str(&wrapped(&format!("  {name:<6} :"), &what, 11));
@@ -40,6 +42,13 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
     }
     for rule in &told.vrrp_rules {
         text.push_str(&wrapped("  rule   :", &rule_line(rule), 11));
+    }
+    for hazard in &told.hazards {
+        let Hazard { code, text: from, sentence, fix, evidence, certain } = hazard;
+        let may = if *certain { "" } else { "perhaps " };
+        let what = format!("{may}{code}, {}: {from}. {sentence}", evidence.name());
+        text.push_str(&wrapped("  hazard :", &what, 11));
+        text.push_str(&wrapped("           fix:", fix, 16));
     }
     if let Some(told) = &told.liveness {
         let own = told.own.iter().map(|own| ("sent", own.words()));
@@ -60,6 +69,14 @@ fn rule_line(rule: &VrrpRule) -> String {
         (false, Some(reason), Some(text)) => format!("{what} NOT in hardware: {reason}: {text}"),
         (false, Some(reason), None) => format!("{what} NOT in hardware: {reason}"),
         (false, None, _) => format!("{what} on its way"),
+    }
+}
+
+/// A device and what its driver does.
+fn device(handle: &str, driver: Option<&str>) -> String {
+    match driver {
+        Some(driver) => format!("{handle}: {driver} {}", Driver::of(driver).words()),
+        None => format!("{handle}: its driver is not known yet; its ports are left alone"),
     }
 }
 

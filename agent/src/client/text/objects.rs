@@ -1,5 +1,8 @@
 //! Router interfaces, virtual MACs and ports: `ip`-like lines, or columns with `-br`.
 
+use firsthop_model::driver::Evidence;
+use firsthop_model::intent::State;
+
 use super::table::{Table, or_dash};
 use super::{WIDTH, sentence, wrapped};
 use crate::client::Options;
@@ -38,15 +41,21 @@ pub(in crate::client) fn rifs(rows: &[Rif], options: &Options) -> String {
 
 fn rif_line(row: &Rif) -> String {
     let mut line = format!("{}: rif {}", row.ifname, or_dash(row.rif));
-    if row.rif.is_some() {
+    // the index is not known of what a driver has by its rules
+    if row.rif.is_some() || row.evidence.is_some() && row.state == State::Offload {
         line.push_str(&format!(" mac {} vrf {}", or_dash(row.mac), row.vrf));
         if let Some(vid) = row.vid {
             line.push_str(&format!(" vlan {vid}"));
         }
         line.push_str(&format!(" mtu {}", or_dash(row.mtu)));
     }
-    line.push_str(&format!(" {}", row.state));
+    line.push_str(&format!(" {}{}", row.state, evidence_word(row.evidence)));
     line
+}
+
+/// After the state of what a driver in the kernel has.
+fn evidence_word(evidence: Option<Evidence>) -> String {
+    evidence.map_or_else(String::new, |evidence| format!(" evidence {}", evidence.name()))
 }
 
 /// `firsthop vmac`
@@ -118,7 +127,7 @@ fn vmac_line(row: &Vmac) -> String {
     if let Some(vrid) = row.vrid {
         line.push_str(&format!(" vrid {vrid}"));
     }
-    line.push_str(&format!(" {}", row.state));
+    line.push_str(&format!(" {}{}", row.state, evidence_word(row.evidence)));
     line
 }
 

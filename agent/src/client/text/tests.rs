@@ -1,9 +1,11 @@
+use firsthop_model::driver::Readings;
 use firsthop_model::liveness::Flag;
 
 use super::*;
 use crate::api::Filter;
 use crate::client::Options;
 use crate::views;
+use crate::views::device::tests::{bench, facts};
 use crate::views::tests::{Bench, macvlan, switch};
 
 fn plain() -> Options {
@@ -82,6 +84,36 @@ fn long_texts_are_wrapped_between_words() {
     assert_eq!(text.matches("word").count(), 40);
     let long = "x".repeat(100);
     assert_eq!(wrapped("a", &long, 2), format!("a\n  {long}\n"));
+}
+
+// Broken if a line hid that nobody acknowledged what it says, or an explanation its device or hazards.
+#[test]
+fn what_a_driver_has() {
+    let (bench, facts) = (bench(), facts("mlxsw_spectrum2", Readings::default()));
+    let devices = views::Devices::of(&bench.reconciler, &facts);
+    let rows = devices.rifs(&bench.reconciler, &Filter::default());
+    let line =
+        "50: sw1: rif - mac 02:00:5e:20:00:01 vrf default mtu 1500 offload evidence computed\n";
+    assert!(rifs(&rows, &plain()).ends_with(line), "{}", rifs(&rows, &plain()));
+    let rows = devices.vmacs(&bench.reconciler, &Filter::default());
+    let line = "52: v9@sw1: mac 00:00:5e:00:01:09 vrrp ipv4 vrid 9 offload evidence computed\n";
+    assert!(vmacs(&rows, &plain()).ends_with(line), "{}", vmacs(&rows, &plain()));
+    let explained = |devices: &views::Devices| {
+        let link = bench.reconciler.topology().link_by_name("v9").unwrap();
+        explanation(&devices.explain(&bench.reconciler, link))
+    };
+    let text = explained(&devices);
+    for line in [
+        "  [ok]   in the chip: mlxsw_spectrum2 has it, by its rules\n",
+        "  device : pci/0000:03:00.0: mlxsw_spectrum2 routes by itself; audited, never\n           written\n",
+        "  hazard : backup_attracts, computed: v9 has 1 address, but it is a backup:\n",
+        "           fix: Take the addresses off the macvlan while this router is a backup\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    assert_eq!(text.matches("[FAIL]").count(), 0, "{text}");
+    let unknown = explained(&views::Devices::default());
+    assert!(unknown.contains("pci/0000:03:00.0: its driver is not known yet"), "{unknown}");
 }
 
 /// As a router sees itself after its daemon was killed, and a peer took over.

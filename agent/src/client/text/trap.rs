@@ -3,6 +3,7 @@
 use super::table::{Table, or_dash};
 use super::wrapped;
 use crate::client::Options;
+use crate::views::trap_words;
 use crate::views::{TrapDevice, TrapEvent, TrapStats};
 
 const NOBODY: &str = "No device with traps\n";
@@ -35,6 +36,10 @@ pub(in crate::client) fn traps(devices: &[TrapDevice], options: &Options) -> Str
                 let generic = if row.generic { "generic" } else { "the driver's own" };
                 let metadata = row.metadata.join(" ");
                 text.push_str(&format!("    {generic} metadata {metadata}\n"));
+                if let Some(words) = trap_words::words(&row.name) {
+                    text.push_str(&wrapped("    means:", words.meaning, 6));
+                    text.push_str(&wrapped("    advice:", words.advice, 6));
+                }
             }
             text.extend(row.stats.iter().map(stats));
         }

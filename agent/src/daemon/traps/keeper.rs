@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use firsthop_asic::kernel::Device;
 use firsthop_asic::kernel::policing::{Memory, Ours, Plan, Standing, Step, plan};
+use firsthop_model::driver::PolicerSize;
 use firsthop_model::intent::{ChipIdentity, Reason, Scheme, qualifying_address, stands_on};
 use firsthop_model::policer::{Need, Size};
 use firsthop_model::topology::{Link, LinkKind, Topology};
@@ -172,6 +173,17 @@ impl Keeper {
     fn policer(&self, device: &Device) -> Option<u32> {
         let (_, trap) = device.vrrp_traps().next()?;
         device.groups.get(&trap.group)?.policer
+    }
+
+    /// What its policer lets pass.
+    pub(super) fn size_now(&self, device: &Device) -> Option<PolicerSize> {
+        let policer = device.policers.get(&self.policer(device)?)?;
+        Some(PolicerSize { rate: policer.rate, burst: policer.burst })
+    }
+
+    /// What its routers need.
+    pub(super) fn need(&self) -> PolicerSize {
+        PolicerSize { rate: self.need.rate.into(), burst: self.need.burst.into() }
     }
 
     /// Somebody changed what was set here.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::Filter;
 use crate::views::tests::{Bench, switch};
-use crate::views::{Scene, explain, vmacs};
+use crate::views::{Devices, Scene, explain, vmacs};
 
 // Broken if a watcher were told each advertisement, or not told a flag.
 #[test]
@@ -19,9 +19,10 @@ fn scenes_have_flags_only() {
     let flagged = |flags: Vec<Flag>| {
         let liveness = Liveness { flags, ..Liveness::default() };
         let flags = |ifindex| (ifindex == 10).then(|| liveness.clone());
-        Scene::of(&bench.reconciler).with_flags(flags)
+        Scene::of(&bench.reconciler, &Devices::default()).with_flags(flags)
     };
-    let (before, after) = (Scene::of(&bench.reconciler), flagged(vec![Flag::Orphan]));
+    let (before, after) =
+        (Scene::of(&bench.reconciler, &Devices::default()), flagged(vec![Flag::Orphan]));
     let changes = after.changes_since(&before);
     assert_eq!(changes.len(), 1);
     let row = changes[0].vmac.as_ref().unwrap();
