@@ -8,7 +8,6 @@ ALL_TESTS="
 	a_stale_socket_is_replaced
 	no_chip_is_named
 	time_out_is_5
-	explain_has_a_verdict_for_everything
 	difference_is_3
 	json_is_one_document
 	json_is_as_documented
@@ -102,18 +101,6 @@ time_out_is_5() {
 	[ $(($(now_ms) - begin)) -ge 280 ] && [ $(($(now_ms) - begin)) -lt 2000 ] || fail "took $(($(now_ms) - begin)) ms, not 300"
 	check_status 0 fh r1 wait vmac dev nothing state gone timeout 0.3
 	check_status 0 fh r1 wait synced timeout 1
-}
-
-# Broken if somebody had to guess why something is or is not in the chip.
-explain_has_a_verdict_for_everything() {
-	local output
-	check_status 0 fh r1 explain vrrp5
-	check_status 0 fh r1 explain swp1
-	check macvlan r1 swp1 backup 00:00:5e:00:01:07
-	output=$(fh r1 explain backup) || fail "exit $? for a device that is rightly held"
-	for word in no_address 'ip addr add'; do grep -q "$word" <<<"$output" || fail "no '$word' in: $output"; done
-	check fh_holds r1 "d.state == 'held' and d.reason == 'no_address' and d.fix and [c for c in d.conditions]" explain backup
-	check ip -n r1 link del backup
 }
 
 # Broken if `diff` did not see what somebody else changed in the chip, or `explain` called it right.

@@ -218,12 +218,20 @@ impl Reconciler {
         unread.cloned().collect()
     }
 
-    /// What a row was found to hold when it was read by key. Its owners are compared again.
+    /// What a row was found to hold when it was read by key. Its owners are compared again; those whose write was not made wait as
+    /// after any failure.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         let wanted = self.book.wanted(key);
         let counts = |entry: &Entry| !is_default(entry) || wanted == Some(entry);
-        self.applied.settle(key, found.filter(counts));
-        self.due.extend(self.book.owners(key));
+        let found = found.filter(counts);
+        let made = found.as_ref() == wanted;
+        self.applied.settle(key, found);
+        let waits = |owner: &Object| {
+            let trouble = self.troubles.get(owner);
+            !made && trouble.is_some_and(|trouble| matches!(trouble.retry, Retry::At(_)))
+        };
+        let owners = self.book.owners(key).filter(|owner| !waits(owner));
+        self.due.extend(owners);
     }
 
     // --- Plan and apply -------------------------------------------------------------------------------------------

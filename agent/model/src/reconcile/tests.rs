@@ -359,6 +359,30 @@ fn an_unknown_outcome_is_a_state_of_its_own() {
     assert!(routes_mac(&r, &vmac(5)) && !r.needs_read_back());
 }
 
+// Broken if a chip that fails each write, without saying whether it was made, were written to without a pause.
+#[test]
+fn a_write_that_was_not_made_waits_before_it_is_made_again() {
+    let mut r = router();
+    fold(&mut r, [link_event(macvlan(21, SWP1, &vmac(5))), addr(21, "192.0.2.254/24")]);
+    let mut now = ZERO;
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        drive(&mut r, now, |change| {
+            matches!(change, Change::Add(Entry::RouterMac { .. })).then_some(FailureClass::Unknown)
+        });
+        let unknown: Vec<Key> = r.applied().unknown().cloned().collect();
+        assert_eq!(unknown.len(), 1);
+        r.settle(&unknown[0], None);
+        assert_eq!(r.ready(now), [], "too early");
+        let next = r.deadline().unwrap();
+        pauses.push(next - now);
+        now = next;
+    }
+    assert!(pauses.is_sorted() && pauses[0] > Duration::from_millis(50), "{pauses:?}");
+    drive(&mut r, now, |_| None);
+    assert!(routes_mac(&r, &vmac(5)));
+}
+
 // Broken if a withdrawn MAC were called held while the chip still routes for it.
 #[test]
 fn a_withdrawn_mac_is_pending_until_the_chip_agrees() {
