@@ -9,7 +9,7 @@ Usage: firsthop [OPTIONS] OBJECT [show] [SELECTOR...]
 OBJECT:
   rif       router interfaces: which netdevs the chip routes for
   vmac      virtual MACs: macvlans, and whether the chip accepts their frames
-  trap      packet classes that go to the CPU
+  trap      packet classes that go to the CPU, their groups and policers
   port      the chip's ports and their netdevs
   resource  how full the chip's tables are
   status    whether the agent is in step with the kernel and the chip
@@ -40,7 +40,10 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
         Some(Object::Rif) => "Usage: firsthop rif [show] [dev NAME]\n",
         Some(Object::Vmac) => "Usage: firsthop vmac [show] [dev NAME] [lower NAME] [vrid N]\n",
         Some(Object::Trap) => {
-            "Usage: firsthop [-s] trap [show] [dev HANDLE] [trap NAME] [group NAME]\n"
+            "Usage: firsthop [-s] [-d] trap [show] [HANDLE] [trap NAME] [group NAME] [policer N]\n       \
+             firsthop [-s] trap { group | policer } [show] [HANDLE] [group NAME] [policer N]\n       \
+             firsthop [-j] [-t] trap monitor [HANDLE] [trap NAME] [group NAME] [policer N]\n\
+             HANDLE: hwsim/ID of a simulated chip, or as `devlink dev` lists it\n"
         }
         Some(Object::Port) => "Usage: firsthop port [show] [dev NAME]\n",
         Some(Object::Resource) => "Usage: firsthop resource [show]\n",
