@@ -123,7 +123,7 @@ impl TrapFilter {
                 .group
                 .as_ref()
                 .is_none_or(|group| is_policer || event.group.as_ref() == Some(group))
-            && self.policer.is_none_or(|policer| !is_policer || event.name == policer.to_string())
+            && self.policer.is_none_or(|policer| event.policer == Some(policer))
     }
 }
 

@@ -122,13 +122,11 @@ impl Daemon {
                     self.watch_traps(pending.replies, filter);
                     continue;
                 }
-                Request::Diff { recorded: None } | Request::Doctor
-                    if !late && self.traps.keeps() && !self.is_counted(&mut pending.round) =>
+                request
+                    if !late
+                        && self.shows_devices(request)
+                        && !self.is_counted(&mut pending.round) =>
                 {
-                    self.desk.pending.push(pending);
-                    continue;
-                }
-                Request::ListTrap if !late && !self.is_counted(&mut pending.round) => {
                     self.desk.pending.push(pending);
                     continue;
                 }
@@ -264,6 +262,16 @@ impl Daemon {
         let topology = self.reconciler.topology();
         let mut names = dev.iter().chain(lower);
         names.find(|name| topology.link_by_name(name).is_none()).cloned()
+    }
+
+    /// The answer has to do with what is read of devices.
+    fn shows_devices(&self, request: &Request) -> bool {
+        match request {
+            Request::ListTrap => true,
+            Request::Diff { recorded: None } | Request::Doctor => self.traps.keeps(),
+            Request::ListRif(_) | Request::ListVmac(_) | Request::Explain { .. } => self.audits(),
+            _ => false,
+        }
     }
 
     /// Counters were read since somebody asked.

@@ -40,6 +40,11 @@ impl Daemon {
         self.fdb.stir();
     }
 
+    /// There are devices of which tables are read.
+    pub(super) fn audits(&self) -> bool {
+        self.drivers.facts.values().any(|facts| Driver::of(&facts.driver).owns_bridges())
+    }
+
     /// The devices as they are now. Tables that were read before the last event tell of another time.
     pub(super) fn devices(&self) -> Devices {
         let generation = self.former_generation + self.reconciler.generation();

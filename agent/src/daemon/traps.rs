@@ -21,7 +21,7 @@ use firsthop_asic::kernel::policing::Memory;
 use firsthop_asic::kernel::{Device, Refusal};
 use firsthop_model::IfIndex;
 use firsthop_model::driver::{DeviceFacts, Occupancy, Readings};
-use firsthop_model::intent::ChipIdentity;
+use firsthop_model::intent::{CONTROL_TRAPS, ChipIdentity, GROUPS};
 use firsthop_model::reconcile::Reconciler;
 use keeper::Keeper;
 pub(super) use kernel::Report;
@@ -43,6 +43,8 @@ use crate::views::{self, TrapDevice, TrapStats, VrrpPolicer};
 const WATCHED: Duration = Duration::from_secs(1);
 /// Notifications come by the dozen.
 const SOON: Duration = Duration::from_millis(20);
+/// Between a change of macvlans and what follows for devices.
+const PAUSE: Duration = Duration::from_millis(100);
 /// For how long a drop is worth telling.
 const RECENT: Duration = Duration::from_secs(60);
 /// Intervals without an advertisement before it is told.
@@ -72,6 +74,8 @@ pub(super) struct Traps {
     chip: Option<ChipCounters>,
     keepers: BTreeMap<String, Keeper>,
     record: Option<Record<BTreeMap<String, Memory>>>,
+    /// When it is computed again what devices need.
+    again: Option<Instant>,
     /// Why devlink can't be read.
     trouble: Option<Refusal>,
     monitors: Vec<monitor::Watcher>,
@@ -113,6 +117,7 @@ impl Traps {
             chip: None,
             keepers: BTreeMap::new(),
             record: None,
+            again: None,
             trouble: None,
             monitors: Vec::new(),
         }
@@ -132,9 +137,10 @@ impl Traps {
         }
     }
 
-    /// When a round is due.
+    /// When [`Daemon::tend_traps`] has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (!self.rounds.is_under_way()).then_some(self.rounds.next)
+        (!self.rounds.is_under_way())
+            .then(|| self.again.map_or(self.rounds.next, |again| again.min(self.rounds.next)))
     }
 
     /// The number of the round that somebody who asks now is answered from.
@@ -153,10 +159,10 @@ impl Traps {
         !self.keepers.is_empty()
     }
 
-    /// Something about macvlans or devices changed.
+    /// Macvlans may have come or gone: what they need is computed again, but not for each of many.
     pub(super) fn stir(&mut self) {
         if self.keeps() {
-            self.rounds.next = self.rounds.next.min(Instant::now() + SOON);
+            self.again.get_or_insert(Instant::now() + PAUSE);
         }
     }
 
@@ -166,6 +172,16 @@ impl Traps {
 
     fn read_chip(&mut self, handle: &str, generation: u64, now: Duration) {
         let Some(ChipCounters { traps, policers }) = self.chip.clone() else { return };
+        for group in GROUPS {
+            let of = CONTROL_TRAPS.iter().filter(|trap| trap.group == group.name);
+            let packets = of.filter_map(|trap| traps.get(trap.name)?.packets).sum();
+            self.note(
+                (handle.to_owned(), Kind::Group, group.name.to_owned()),
+                packets,
+                generation,
+                now,
+            );
+        }
         for (name, counters) in traps {
             let name = (handle.to_owned(), Kind::Trap, name);
             self.note(name, counters.packets.unwrap_or(0), generation, now);
@@ -244,6 +260,13 @@ fn is_hidden(reconciler: &Reconciler, device: &Device) -> bool {
 impl Daemon {
     /// Begins a round if one is due.
     pub(super) fn tend_traps(&mut self) {
+        if self.traps.rounds.is_under_way() {
+            return;
+        }
+        if self.traps.again.is_some_and(|at| at <= Instant::now()) {
+            self.traps.again = None;
+            self.keep_policers(self.start.elapsed());
+        }
         let generation = self.former_generation + self.reconciler.generation();
         let traps = &mut self.traps;
         if traps.rounds.is_under_way() || traps.rounds.next > Instant::now() {
@@ -409,7 +432,14 @@ impl Daemon {
         let mut rows: Vec<VrrpPolicer> = self.chip_policer(now).into_iter().collect();
         for device in &self.traps.devices {
             if let Some(keeper) = self.traps.keepers.get(&device.handle) {
-                rows.push(keeper.row(device, now));
+                rows.push(keeper.row(device));
+            } else if let Some(refusal) = &device.refusal {
+                rows.push(VrrpPolicer {
+                    device: device.handle.clone(),
+                    reasons: vec!["unreadable".to_owned()],
+                    refusal: Some(refusal.clone()),
+                    ..VrrpPolicer::default()
+                });
             }
         }
         rows

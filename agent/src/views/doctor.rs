@@ -127,7 +127,9 @@ fn policers(checks: &mut Checks, status: &Status) {
 /// What to do about the gravest.
 fn policer_fix(reasons: &[String]) -> &'static str {
     let told = |reason: &str| reasons.iter().any(|told| told == reason);
-    if told("no_trap") {
+    if told("unreadable") {
+        "Give firsthopd CAP_NET_ADMIN in the machine's own user namespace: the kernel shows traps to nobody else."
+    } else if told("no_trap") {
         "The driver has no trap for VRRP: whether advertisements reach the CPU is up to its flooding."
     } else if told("policer_shared") {
         "Bind the group of VRRP's traps to a policer of its own: no free one was found."

@@ -148,6 +148,9 @@ pub struct TrapEvent {
     /// Group of the trap
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Policer of the trap
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policer: Option<u32>,
     /// Traps of the policer: one of these it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traps: Vec<String>,
@@ -157,7 +160,7 @@ pub struct TrapEvent {
 }
 
 /// How things are with the policer of VRRP's traps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VrrpPolicer {
     /// `BUS/DEVICE`
     pub device: String,

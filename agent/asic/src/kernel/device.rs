@@ -26,6 +26,8 @@ pub struct Device {
     pub policers: BTreeMap<u32, Policer>,
     /// Its tables.
     pub resources: Vec<Resource>,
+    /// Why its traps can't be read; None: they could, or it has none.
+    pub refusal: Option<String>,
     /// mlxsw's router interfaces (dpipe table `mlxsw_erif`): index in the chip by ifindex; None: the driver has no such table.
     pub erifs: Option<BTreeMap<u32, u16>>,
 }

@@ -119,10 +119,16 @@ impl Reader {
         };
         let of = |handle: &Handle| handle.clone();
         let asked = || Message::TrapGet(RawTrap { handle: of(&handle), ..RawTrap::default() });
-        for message in self.dump(asked).await.unwrap_or_default() {
-            if let Message::TrapNew(raw) = message {
-                device.traps.extend(device::trap(raw));
+        match self.dump(asked).await {
+            Ok(messages) => {
+                for message in messages {
+                    if let Message::TrapNew(raw) = message {
+                        device.traps.extend(device::trap(raw));
+                    }
+                }
             }
+            Err(Refusal { errno: Some(Errno::EOPNOTSUPP), .. }) => {}
+            Err(refusal) => device.refusal = Some(refusal.text),
         }
         let asked =
             || Message::TrapGroupGet(TrapGroup { handle: of(&handle), ..TrapGroup::default() });

@@ -274,7 +274,7 @@ impl Keeper {
     }
 
     /// What is told of it.
-    pub(super) fn row(&self, device: &Device, _now: Duration) -> VrrpPolicer {
+    pub(super) fn row(&self, device: &Device) -> VrrpPolicer {
         let policer = self.policer(device);
         let now = policer.and_then(|id| device.policers.get(&id));
         let mut reasons = Vec::new();

@@ -56,18 +56,19 @@ impl Daemon {
         for ((device, kind, name), step) in self.traps.ledger.steps() {
             let Some(course) = self.traps.ledger.course(device, *kind, name) else { continue };
             let found = devices.iter().find(|found| found.handle == *device);
-            let (object, group, traps) = match kind {
+            let (object, group, policer, traps) = match kind {
                 // the traps of a group tell
                 Kind::Group => continue,
                 Kind::Trap => {
                     let trap = found.and_then(|d| d.traps.iter().find(|trap| trap.name == *name));
-                    ("trap", trap.map(|trap| trap.group.clone()), Vec::new())
+                    let group = trap.map(|trap| trap.group.clone());
+                    ("trap", group, trap.and_then(|trap| trap.policer), Vec::new())
                 }
                 Kind::Policer => {
                     let policer = found
                         .and_then(|d| d.policers.iter().find(|p| p.policer.to_string() == *name));
                     let traps = policer.map_or_else(Vec::new, |policer| policer.traps.clone());
-                    ("policer", None, traps)
+                    ("policer", None, name.parse().ok(), traps)
                 }
             };
             let (event, more) = match (step, kind) {
@@ -84,6 +85,7 @@ impl Daemon {
                 more,
                 rate: course.rate,
                 group,
+                policer,
                 traps,
                 text: None,
             });
@@ -105,6 +107,7 @@ impl Watcher {
                     name: row.policer.map_or_else(|| "none".to_owned(), |id| id.to_string()),
                     event: reason.clone(),
                     count: row.dropped,
+                    policer: row.policer,
                     text: row.refusal.clone(),
                     ..TrapEvent::default()
                 });
