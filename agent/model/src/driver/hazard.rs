@@ -53,7 +53,7 @@ hazards! {
         "Use fewer router interfaces; for `rif_mac_profiles` give interfaces MACs with the same first bits."
     PolicerTooSmall "policer_too_small"
         "The policer of the trap group `vrrp` lets less pass than the virtual routers send: backups may take over."
-        "Raise it (`devlink trap policer set DEV policer N rate RATE burst BURST`), or advertise less often."
+        "Let Firsthop size it (`manage = true`), raise it (`devlink trap policer set DEV policer N rate RATE burst BURST`), or advertise less often."
 }
 
 /// Something that goes wrong, or may.

@@ -12,7 +12,7 @@ use firsthop_model::types::Family;
 
 use super::kernel::Taken;
 use super::ledger::{Kind, Ledger};
-use super::was_dropped;
+use super::policers::was_dropped;
 use crate::daemon::sizing::{Sizer, unheard};
 use crate::views::{Difference, VrrpPolicer};
 
