@@ -1,15 +1,14 @@
 //! The daemon `firsthopd`: one loop that owns all state.
 //!
 //! ```text
-//!   Observer ──events, snapshots──▶┐                        ┌──changes──▶ ChipLink ──▶ chip
-//!                                  ├─▶ Reconciler (model) ──┤◀─outcomes──
-//!   Desk ◀──requests, answers─────▶┘                        └─▶ IntentLog
+//!   Observer ──inputs──▶┐                       ┌──changes──▶ ChipLink ──▶ chip
+//!                       ├─▶ Engine (decisions) ─┤──lines────▶ LogFile
+//!   Desk ◀──answers─────┘                       └──dumps, questions──▶ Observer
 //! ```
 //!
 //! A turn of the loop: take everything that the kernel has said, compute, send what may be sent, answer who can be answered.
 //! Nothing in a turn waits; dumps, the chip and the clients have tasks of their own on the same thread.
 
-mod adoption;
 mod bridge_fdb;
 mod chip_link;
 mod counters;
@@ -19,7 +18,6 @@ mod flower;
 mod observer;
 mod options;
 mod program;
-mod questions;
 mod record;
 mod reload;
 mod sizing;
@@ -33,22 +31,19 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adoption::{Doubts, Phase};
 use bridge_fdb::BridgeFdb;
 use chip_link::{ChipLink, Order, Report};
 use desk::Desk;
 use devices::Drivers;
 use firsthop_asic::{Capabilities, Class, Completion};
+use firsthop_model::chip::Change;
 use firsthop_model::intent::ChipIdentity;
 use firsthop_model::plan::Limits;
-use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_model::topology::Event;
 use flower::Flower;
-use observer::{Observer, Whole};
+use observer::Observer;
 pub use program::{DaemonError, main};
 use program::{Signals, Target};
-use questions::Questions;
 use reload::Source;
 use sizing::Sizer;
 use tokio::sync::mpsc;
@@ -59,7 +54,8 @@ use watch::Watch;
 
 use crate::api::listener::Incoming;
 use crate::chain;
-use crate::intent_log::IntentLog;
+use crate::engine::{Connected, Effect, Engine, Input, Output};
+use crate::intent_log::file::LogFile;
 
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
@@ -75,15 +71,10 @@ struct Daemon {
     start: Instant,
 
     observer: Observer,
-    dumps: mpsc::UnboundedReceiver<observer::Dumped>,
-    reconciler: Reconciler,
-    /// Events folded into reconcilers before this one.
-    former_generation: u64,
+    engine: Engine,
 
     fdb: BridgeFdb,
     flower: Flower,
-    questions: Questions,
-    answered: mpsc::UnboundedReceiver<questions::Answer>,
     memory: Memory,
     watch: Watch,
     traps: Traps,
@@ -94,14 +85,8 @@ struct Daemon {
     chip: ChipLink,
     /// The chip is asked which MACs it learnt.
     listening: bool,
-    phase: Phase,
-    doubts: Doubts,
     capabilities: Option<Capabilities>,
-    log: Option<IntentLog>,
-    /// When the chip was last read.
-    adopted: Option<Instant>,
-    writes: u64,
-    failures: u64,
+    log: Option<LogFile>,
 
     requests: mpsc::Receiver<Incoming>,
     desk: Desk,
@@ -111,12 +96,10 @@ struct Daemon {
 /// Why the loop turns.
 enum Occasion {
     Stop,
-    Heard(io::Result<()>),
+    Heard(io::Result<Option<Input>>),
     Advertised(io::Result<()>),
-    Dumped(observer::Dumped),
     Told(Report),
     Asked(Incoming),
-    Answered(questions::Answer),
     Written(bridge_fdb::Answer),
     Counted(traps::Reading),
     Ruled(flower::Answer),
@@ -132,19 +115,12 @@ impl Daemon {
         directory: PathBuf,
         requests: mpsc::Receiver<Incoming>,
     ) -> Result<Self, DaemonError> {
-        let nothing =
-            Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
-        let (observer, dumps) = Observer::open()?;
-        let (questions, answered) = Questions::open()?;
         let policy = source.policy(observe, target.named);
         let mut daemon = Self {
-            observer,
-            dumps,
-            reconciler: Reconciler::new(policy, ChipIdentity::default(), nothing),
+            observer: Observer::open()?,
+            engine: Engine::new(observe, policy, std::process::id().into()),
             fdb: BridgeFdb::open(),
             flower: Flower::open(&directory, source.flower(observe), source.blind),
-            questions,
-            answered,
             memory: Memory::default(),
             watch: Watch::open(source.config.liveness, Duration::ZERO),
             traps: Traps::open(source.config.care),
@@ -157,14 +133,8 @@ impl Daemon {
             observe,
             directory,
             start: Instant::now(),
-            former_generation: 0,
-            phase: Phase::Away,
-            doubts: Doubts::default(),
             capabilities: None,
             log: None,
-            adopted: None,
-            writes: 0,
-            failures: 0,
             requests,
             desk: Desk::default(),
             announced: false,
@@ -183,12 +153,10 @@ impl Daemon {
                 _ = signals.terminate.recv() => Occasion::Stop,
                 _ = signals.interrupt.recv() => Occasion::Stop,
                 _ = signals.hangup.recv() => Occasion::Reload,
-                heard = self.observer.readable() => Occasion::Heard(heard),
+                heard = self.observer.next() => Occasion::Heard(heard),
                 advertised = self.watch.readable() => Occasion::Advertised(advertised),
-                Some(dumped) = self.dumps.recv() => Occasion::Dumped(dumped),
                 report = self.chip.report() => Occasion::Told(report),
                 Some(incoming) = self.requests.recv() => Occasion::Asked(incoming),
-                Some(answer) = self.answered.recv() => Occasion::Answered(answer),
                 answer = self.fdb.answer() => Occasion::Written(answer),
                 reading = self.traps.reading() => Occasion::Counted(reading),
                 answer = self.flower.answer() => Occasion::Ruled(answer),
@@ -203,20 +171,42 @@ impl Daemon {
                     return Err(DaemonError::System { what: "Waiting for events", source });
                 }
                 Occasion::Advertised(Err(error)) => self.watch.fail(&error, self.start.elapsed()),
-                Occasion::Heard(Ok(())) | Occasion::Advertised(Ok(())) | Occasion::Time => {}
-                Occasion::Dumped(dumped) => self.take_dump(dumped),
+                Occasion::Heard(Ok(Some(input))) => {
+                    self.watch.stir(self.now());
+                    self.tell(input);
+                }
+                Occasion::Heard(Ok(None)) | Occasion::Advertised(Ok(())) | Occasion::Time => {}
                 Occasion::Told(report) => self.take_reports(report)?,
                 Occasion::Asked(incoming) => self.desk.take(incoming),
-                Occasion::Answered(answer) => {
-                    for event in self.questions.take_answer(answer) {
-                        self.fold_answer(event);
-                    }
-                }
                 Occasion::Written(answer) => self.fdb.take_answer(answer),
                 Occasion::Counted(reading) => self.take_reading(reading),
                 Occasion::Ruled(answer) => self.flower.take_answer(answer, self.start.elapsed()),
                 Occasion::Reload => self.reload(),
             }
+        }
+    }
+
+    /// Since the start.
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Tells the engine, and the others what it means for them.
+    fn tell(&mut self, input: Input) {
+        let now = self.now();
+        let Effect { dumped, adopted, settled, renewed, mac_changed } =
+            self.engine.take(input, now);
+        self.memory.stirred |= mac_changed;
+        if dumped {
+            self.flower.stir();
+            self.recall_entries();
+        }
+        if adopted {
+            self.take_over_policer();
+            self.fdb.forget();
+        }
+        if dumped || adopted || settled || renewed {
+            self.fdb.stir();
         }
     }
 
@@ -227,59 +217,62 @@ impl Daemon {
         }
         let drained = self.hear();
         self.tend_flower(drained);
-        self.watch.listen(&mut self.reconciler, drained, self.start.elapsed());
-        self.reconciler.recompute();
-        self.size_policer();
-        self.advance();
-        self.submit();
-        self.tend_bridges(drained);
-        self.questions.ask_if_due();
-        self.tend_traps();
-        if let Some(log) = &mut self.log {
-            log.flush();
+        let now = self.now();
+        if let Some(silent) = self.watch.listen(self.engine.reconciler(), drained, now) {
+            self.tell(Input::Withdrawn(silent));
         }
+        self.tell(Input::Compute);
+        self.size_policer();
+        self.act();
+        self.tend_bridges(drained);
+        self.tend_traps();
         if drained {
             self.answer();
         }
         self.announce();
     }
 
-    /// Folds in what the kernel has said. True: there is nothing more for now.
+    /// Takes in what the kernel has said, but for what is about entries that were made here: nobody asked for these MACs. True:
+    /// there is nothing more for now.
     fn hear(&mut self) -> bool {
-        let heard = self.observer.drain();
+        let (mut heard, complete) = self.observer.drain();
         if !heard.events.is_empty() {
-            self.watch.stir(self.start.elapsed());
+            self.watch.stir(self.now());
             self.traps.stir();
         }
-        for event in heard.events {
-            self.fold(event);
+        heard.events.retain(|event| {
+            self.flower.notice(event);
+            self.fdb.notice(event)
+        });
+        if !heard.events.is_empty() || heard.loss.is_some() {
+            self.tell(Input::Heard(heard));
         }
-        self.observer.dump_if_due();
-        heard.complete
+        complete
     }
 
-    fn take_dump(&mut self, dumped: observer::Dumped) {
-        self.watch.stir(self.start.elapsed());
-        let news = self.observer.take_dump(dumped);
-        match news.snapshot {
-            Some((snapshot, Whole::Yes)) => self.replace(snapshot),
-            // Everything in it exists, but what is not in it may exist as well.
-            Some((snapshot, Whole::No)) => {
-                for link in snapshot.links {
-                    self.fold(Event::Link(Box::new(link)));
+    /// Does what the engine wants.
+    fn act(&mut self) {
+        for output in self.engine.turn(self.now()) {
+            match output {
+                Output::Dump => self.observer.dump(),
+                Output::Ask(question) => self.observer.ask(question),
+                Output::Log(step) => {
+                    if let Some(log) = &mut self.log {
+                        log.take(&step);
+                    }
                 }
-                for address in snapshot.addresses {
-                    self.fold(Event::Address(address));
-                }
-                for range in snapshot.vlans {
-                    self.fold(Event::Vlans(range));
-                }
+                Output::Write(changes) => self.write(changes),
+                Output::Scan => self.chip.order(Order::Scan),
+                Output::Read(keys) => self.chip.order(Order::Read(keys)),
             }
-            None => {}
         }
-        for event in news.since {
-            self.fold(event);
-        }
+    }
+
+    fn write(&mut self, changes: Vec<(u64, Change)>) {
+        self.fdb.flush(changes.iter().map(|(_, change)| change));
+        let ticket = firsthop_asic::Ticket;
+        let changes = changes.into_iter().map(|(number, change)| (ticket(number), change));
+        self.chip.order(Order::Write(changes.collect()));
     }
 
     fn take_reports(&mut self, first: Report) -> Result<(), DaemonError> {
@@ -297,75 +290,77 @@ impl Daemon {
         Ok(())
     }
 
+    fn take_report(&mut self, report: Report) {
+        match report {
+            Report::Connected(capabilities) => self.greet(capabilities),
+            Report::Absent => self.go_without_chip(),
+            Report::Scanned(found) => {
+                let found = found.map(Into::into).map_err(|error| chain(&error));
+                self.tell(Input::Scanned(found));
+            }
+            Report::Rows(found) => {
+                let found = found.map(Into::into).map_err(|error| chain(&error));
+                self.tell(Input::Rows(found));
+            }
+            Report::Noticed(notices) => self.fdb.learn(&notices, self.engine.reconciler()),
+            Report::Disconnected => {
+                self.listening = false;
+                self.tell(Input::Disconnected);
+            }
+            Report::Completed(completion) => self.complete(&completion),
+            Report::Owned(_) => {}
+        }
+    }
+
     fn complete(&mut self, completion: &Completion) {
-        let ticket = completion.ticket.0;
-        let result = match &completion.result {
-            Ok(()) => {
-                self.writes += 1;
-                if let Some(log) = &mut self.log {
-                    log.acknowledge(ticket);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.failures += 1;
-                tracing::warn!(class = %error.class(), "{}", chain(error));
-                let class = failure_class(error.class());
-                if class != FailureClass::Unknown
-                    && let Some(log) = &mut self.log
-                {
-                    log.withdraw(ticket);
-                }
-                Err(Failure { class, text: chain(error) })
-            }
-        };
-        let now = self.start.elapsed();
-        self.reconciler.complete(Ticket(ticket), &result, now);
+        let result = completion.result.as_ref().copied().map_err(|error| {
+            tracing::warn!(class = %error.class(), "{}", chain(error));
+            Failure { class: failure_class(error.class()), text: chain(error) }
+        });
+        self.tell(Input::Completed { ticket: completion.ticket.0, result });
         self.fdb.stir();
     }
 
-    /// Sends the changes whose time has come.
-    fn submit(&mut self) {
-        let may_act = self.phase == Phase::Ready && self.observer.may_act();
-        if !may_act {
-            return;
+    /// A chip is there.
+    fn greet(&mut self, capabilities: Capabilities) {
+        let ports = capabilities.ports.iter().map(|port| port.local_port.0).max().unwrap_or(0);
+        let limits = Limits {
+            rifs: capabilities.rifs,
+            virtual_routers: capabilities.virtual_routers,
+            mac_profiles: capabilities.mac_profiles,
+            mac_profile_bits: capabilities.mac_profile_prefix_bits,
+            lags: capabilities.lags.unwrap_or(u16::MAX),
+        };
+        tracing::info!(
+            chip = capabilities.chip_id,
+            personality = capabilities.personality,
+            generation = capabilities.generation,
+            ports = capabilities.ports.len(),
+            "Chip connected"
+        );
+        if !capabilities.assumed.is_empty() {
+            tracing::info!(assumed = ?capabilities.assumed, "The chip does not say all; assuming");
         }
-        let changes = self.reconciler.ready(self.start.elapsed());
-        if self.observe || changes.is_empty() {
-            return;
-        }
-        if let Some(log) = &mut self.log {
-            for (ticket, change) in &changes {
-                tracing::debug!(ticket = ticket.0, ?change, "Sent to the chip");
-                log.announce(ticket.0, change);
-            }
-            log.flush();
-        }
-        self.fdb.flush(changes.iter().map(|(_, change)| change));
-        let ticket = |ticket: Ticket| firsthop_asic::Ticket(ticket.0);
-        let changes = changes.into_iter().map(|(t, change)| (ticket(t), change)).collect();
-        self.chip.order(Order::Write(changes));
+        let (chip_id, generation) = (capabilities.chip_id.clone(), capabilities.generation);
+        self.capabilities = Some(capabilities);
+        self.tell(Input::Policy(Box::new(self.policy(true))));
+        let file = LogFile::new(&self.directory, &chip_id);
+        let log = file.read().filter(|_| !self.observe);
+        self.log = Some(file).filter(|_| !self.observe);
+        self.open_record(&chip_id);
+        let chip = ChipIdentity::Simulated { chip_id, ports };
+        self.tell(Input::Connected(Box::new(Connected { chip, limits, generation, log })));
     }
 
     /// When the loop has to turn though nothing happens.
     fn next_time(&self) -> Instant {
-        let may_act = self.phase == Phase::Ready && self.observer.may_act();
-        let retry = self.reconciler.deadline().filter(|_| may_act);
-        let rules = self.flower.deadline().filter(|_| self.observer.may_act());
-        let times = [
-            retry.map(|at| self.start + at),
-            self.observer.next_dump(),
-            self.questions.next_time(),
-            self.phase.retry_at(),
-            self.doubts.pause.filter(|at| *at > Instant::now()),
-            self.desk.deadline(),
-            rules.map(|at| self.start + at),
-            self.watch.deadline().map(|at| self.start + at),
-            self.sizer.deadline().map(|at| self.start + at),
-            self.traps.deadline(),
-        ];
+        let rules = self.flower.deadline().filter(|_| self.engine.may_act());
+        let times =
+            [self.engine.deadline(self.now()), rules, self.watch.deadline(), self.sizer.deadline()];
+        let times = times.into_iter().flatten().map(|at| self.start + at);
+        let others = [self.desk.deadline(), self.traps.deadline()].into_iter().flatten();
         let far = Instant::now() + Duration::from_secs(3600);
-        times.into_iter().flatten().min().unwrap_or(far)
+        times.chain(others).min().unwrap_or(far)
     }
 }
 

@@ -1,7 +1,8 @@
-//! What may be in the chip that a scan can't find? A file beside the daemon's socket, one line a fact.
+//! What may be in the chip that a scan can't find? A file beside the daemon's socket, one line a fact. Here it is text that grows;
+//! [`file`] puts it where the next daemon finds it.
 //!
 //! ```text
-//!   {"chip":"0","generation":17}                              the chip, and since which reset
+//!   {"chip":"hwsim/0","generation":17}                              the chip, and since which reset
 //!   {"write":{"ticket":1,"entry":{…}}}                        about to be written
 //!   {"remove":{"ticket":2,"entry":{…}}}                       about to be removed
 //!   {"done":[1,2]}                                            the chip acknowledged these
@@ -12,17 +13,17 @@
 //! that a crash leaves no row unknown: a row without `done` may hold either content. The file lies in memory (/run) and is
 //! never synced: it has to survive the daemon, not the machine, and a chip that was reset has another generation.
 
+pub mod file;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 
 use firsthop_asic::{Readability, readability};
 use firsthop_model::chip::{Change, Entry, Key};
 use serde::{Deserialize, Serialize};
+
+use crate::engine::LogStep;
 
 /// Lines that a file may have beyond four a row, before it is written anew.
 const SLACK: usize = 4096;
@@ -37,16 +38,16 @@ pub struct Logged {
 }
 
 /// The log of one chip.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct IntentLog {
-    path: PathBuf,
     header: Line,
     rows: BTreeMap<Key, Logged>,
     open: BTreeMap<u64, Line>,
-    /// None: the file can't be written.
-    file: Option<File>,
     lines: usize,
-    buffer: Vec<u8>,
+    /// Lines that are not in the file yet.
+    news: String,
+    /// The file has to be written anew.
+    stale: bool,
     done: Vec<u64>,
     undone: Vec<u64>,
 }
@@ -68,38 +69,26 @@ enum Line {
 }
 
 impl IntentLog {
-    /// Opens the log of a chip in `directory`, taking over what an earlier daemon wrote about the same chip since the same
-    /// reset. Never fails: without a usable file a restart writes more than it has to, and that is all.
-    pub fn open(directory: &Path, chip_id: &str, generation: u64) -> Self {
-        let path = directory.join(file_name(chip_id));
-        let header = Line::Chip { chip: chip_id.to_owned(), generation };
-        let (rows, open) = match fs::read_to_string(&path) {
-            Ok(text) => match replay(&text, &header) {
-                Ok(found) => found,
-                Err(why) => {
-                    tracing::info!(path = %path.display(), why, "Intent log ignored");
-                    Default::default()
-                }
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "Intent log can't be read");
-                Default::default()
+    /// Takes over what an earlier daemon wrote about the same chip. Never fails: without a usable file a restart writes more than
+    /// it has to, and that is all. After a reset nothing is acknowledged any more, but rows may have been written before anybody
+    /// knew of the reset: all are in doubt.
+    pub fn open(text: Option<&str>, chip: &str, generation: u64) -> Self {
+        let header = Line::Chip { chip: chip.to_owned(), generation };
+        let found = text.map(|text| replay(text, chip)).transpose();
+        let found = found.unwrap_or_else(|why| {
+            tracing::info!(chip, why, "Intent log ignored");
+            None
+        });
+        let (since, mut rows, mut open) = found.unwrap_or_default();
+        if since != generation {
+            open.clear();
+            for row in rows.values_mut() {
+                let acknowledged = row.acknowledged.take();
+                row.doubtful = row.doubtful.take().or(acknowledged);
             }
-        };
-        let mut log = Self {
-            path,
-            header,
-            rows,
-            open,
-            file: None,
-            lines: 0,
-            buffer: Vec::new(),
-            done: Vec::new(),
-            undone: Vec::new(),
-        };
-        log.compact();
-        log
+        }
+        let (news, done, undone) = Default::default();
+        Self { header, rows, open, lines: 0, news, stale: true, done, undone }
     }
 
     /// The rows that may hold something.
@@ -115,13 +104,12 @@ impl IntentLog {
     /// Replaces everything by what a read-back found. Open changes are forgotten: the read-back saw their outcome.
     pub fn restart<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
         self.open.clear();
-        self.buffer.clear();
         self.done.clear();
         self.undone.clear();
         let entries = entries.into_iter().filter(|entry| is_logged(&entry.key()));
         let logged = |entry: &Entry| Logged { acknowledged: Some(entry.clone()), doubtful: None };
         self.rows = entries.map(|entry| (entry.key(), logged(entry))).collect();
-        self.compact();
+        self.stale = true;
     }
 
     /// Notes that a change is about to be sent; in the file after [`Self::flush`].
@@ -178,27 +166,14 @@ impl IntentLog {
         self.note_done();
     }
 
-    /// Brings everything noted so far into the file, with one write(2).
-    pub fn flush(&mut self) {
+    /// What brings everything noted so far into the file.
+    pub fn flush(&mut self) -> Option<LogStep> {
         self.note_done();
-        if self.buffer.is_empty() {
-            return;
+        if self.stale || self.lines > 4 * self.rows.len() + SLACK {
+            return Some(LogStep::Replace(self.compact()));
         }
-        if self.lines > 4 * self.rows.len() + SLACK {
-            self.compact();
-            return;
-        }
-        let Some(file) = &mut self.file else {
-            self.buffer.clear();
-            return;
-        };
-        if let Err(error) = file.write_all(&self.buffer) {
-            tracing::warn!(path = %self.path.display(), %error, "Intent log can't be written");
-            // What is in the file is no longer the whole truth.
-            fs::remove_file(&self.path).ok();
-            self.file = None;
-        }
-        self.buffer.clear();
+        let news = std::mem::take(&mut self.news);
+        (!news.is_empty()).then_some(LogStep::Append(news))
     }
 
     /// Puts the outcomes since the last time into lines.
@@ -215,13 +190,13 @@ impl IntentLog {
 
     fn push(&mut self, line: &Line) {
         self.lines += 1;
-        write_line(&mut self.buffer, line);
+        write_line(&mut self.news, line);
     }
 
-    /// Writes the file anew, with a line or two for each row that holds something.
-    fn compact(&mut self) {
+    /// The file anew, with a line or two for each row that holds something.
+    fn compact(&mut self) -> String {
         self.rows.retain(|_, row| *row != Logged::default());
-        let mut text = Vec::new();
+        let mut text = String::new();
         write_line(&mut text, &self.header);
         // Numbers that no open change has.
         let free = self.open.keys().next_back().map_or(0, |last| last.saturating_add(1));
@@ -236,15 +211,9 @@ impl IntentLog {
             write_line(&mut text, line);
         }
         self.lines = self.rows.len() + self.open.len() + 2;
-        self.buffer.clear();
-        self.file = match replace(&self.path, &text) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                tracing::warn!(path = %self.path.display(), %error, "Intent log can't be written");
-                fs::remove_file(&self.path).ok();
-                None
-            }
-        };
+        self.news.clear();
+        self.stale = false;
+        text
     }
 }
 
@@ -253,42 +222,28 @@ const fn is_logged(key: &Key) -> bool {
     !matches!(readability(key), Readability::Enumerable)
 }
 
-/// A file name from a chip id, which is whatever the chip says.
-pub(crate) fn file_name(chip_id: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let name: String = chip_id.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
-    format!("{name}.intent")
+fn write_line(text: &mut String, line: &Line) {
+    text.push_str(&serde_json::to_string(line).expect("lines are plain data"));
+    text.push('\n');
 }
 
-fn write_line(buffer: &mut Vec<u8>, line: &Line) {
-    serde_json::to_writer(&mut *buffer, line).expect("lines are plain data, and memory takes them");
-    buffer.push(b'\n');
-}
+/// The chip's generation, rows, and changes without an answer.
+type Replayed = (u64, BTreeMap<Key, Logged>, BTreeMap<u64, Line>);
 
-/// A complete file appears under the name, or the old one stays.
-fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
-    let fresh = path.with_extension("intent.new");
-    fs::write(&fresh, text)?;
-    fs::rename(&fresh, path)?;
-    OpenOptions::new().append(true).open(path)
-}
-
-type Replayed = (BTreeMap<Key, Logged>, BTreeMap<u64, Line>);
-
-/// What a log says, if it is one of this chip since this reset.
-fn replay(text: &str, header: &Line) -> Result<Replayed, String> {
-    let (mut rows, mut open) = Replayed::default();
+/// What a log says, if it is one of this chip.
+fn replay(text: &str, of: &str) -> Result<Replayed, String> {
+    let (mut rows, mut open) = (BTreeMap::new(), BTreeMap::new());
     // A last line without its end was cut by a crash: its change was never sent.
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
     let mut lines = complete.lines().enumerate();
     let parse = |(number, line): (usize, &str)| {
         serde_json::from_str::<Line>(line).map_err(|error| format!("Line {}: {error}", number + 1))
     };
-    match lines.next().map(parse).transpose()? {
-        Some(found) if found == *header => {}
-        Some(Line::Chip { .. }) => return Err("It is about another chip, or before a reset".into()),
+    let since = match lines.next().map(parse).transpose()? {
+        Some(Line::Chip { chip, generation }) if chip == of => generation,
+        Some(Line::Chip { .. }) => return Err("It is about another chip".into()),
         _ => return Err("It has no header".into()),
-    }
+    };
     for line in lines.map(parse) {
         match line? {
             line @ (Line::Write { .. } | Line::Remove { .. }) => begin(&mut rows, &mut open, line),
@@ -305,7 +260,7 @@ fn replay(text: &str, header: &Line) -> Result<Replayed, String> {
             Line::Chip { .. } => return Err("It has two headers".into()),
         }
     }
-    Ok((rows, open))
+    Ok((since, rows, open))
 }
 
 /// A change is sent: its row is in doubt.

@@ -14,6 +14,7 @@ pub mod client;
 mod clock;
 pub mod config;
 pub mod daemon;
+pub mod engine;
 pub mod intent_log;
 pub mod paths;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 //! A row whose write has an unknown outcome is in neither state: it is *unknown*, and nothing is planned on it
 //! until it was read back.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,13 @@ use crate::chip::{Change, Entry, Key, Rif, Tables};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Applied {
     tables: Tables,
-    unknown: BTreeMap<Key, Entry>,
+    unknown: BTreeSet<Key>,
 }
 
 impl Applied {
     /// What a read-back found.
     pub const fn from_tables(tables: Tables) -> Self {
-        Self { tables, unknown: BTreeMap::new() }
+        Self { tables, unknown: BTreeSet::new() }
     }
 
     /// The acknowledged rows.
@@ -45,12 +45,12 @@ impl Applied {
 
     /// The outcome of the last write to this row is not known.
     pub fn is_unknown(&self, key: &Key) -> bool {
-        self.unknown.contains_key(key)
+        self.unknown.contains(key)
     }
 
     /// Rows that have to be read back.
     pub fn unknown(&self) -> impl Iterator<Item = &Key> {
-        self.unknown.keys()
+        self.unknown.iter()
     }
 
     /// The router interfaces by index.
@@ -71,11 +71,10 @@ impl Applied {
         };
     }
 
-    /// Nobody knows whether the chip made this change.
-    pub fn doubt(&mut self, change: &Change) {
-        let (Change::Add(entry) | Change::Remove(entry) | Change::Edit { to: entry, .. }) = change;
-        self.tables.remove(&entry.key());
-        self.unknown.insert(entry.key(), entry.clone());
+    /// Nobody knows what this row holds.
+    pub fn doubt(&mut self, key: &Key) {
+        self.tables.remove(key);
+        self.unknown.insert(key.clone());
     }
 
     /// A read-back settled what a row holds.

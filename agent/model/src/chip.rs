@@ -391,6 +391,19 @@ pub enum RouteAction {
 pub type Tables = BTreeMap<Key, Entry>;
 
 impl Entry {
+    /// The content that a row has without anybody's doing, or after its removal: it counts as empty unless it is wanted.
+    pub fn is_neutral(&self) -> bool {
+        match self {
+            Self::PortStp { state, .. } => *state == StpState::Discarding,
+            Self::PortLearning { enabled, .. } => *enabled,
+            Self::PortPvid { vid, .. } => *vid == Vid::POWER_ON,
+            Self::EgressVid { vid, .. } => *vid == Vid(0),
+            // What can't be switched off is as good as off.
+            Self::Policer { rate, burst, .. } => (*rate, *burst) == (1, 16),
+            _ => false,
+        }
+    }
+
     /// The row that this entry fills.
     pub fn key(&self) -> Key {
         match *self {

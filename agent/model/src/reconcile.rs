@@ -27,12 +27,12 @@ use book::Book;
 use run::{Outcome, Run};
 
 use crate::applied::Applied;
-use crate::chip::{Change, Entry, Key, Tables, Vid};
+use crate::chip::{Change, Entry, Key, Tables};
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::policer::Size;
 use crate::retry::{Failure, Retry, Trouble};
-use crate::topology::{Event, Link, Snapshot, StpState, Topology};
+use crate::topology::{Event, Link, Snapshot, Topology};
 use crate::{IfIndex, Mac};
 
 pub use view::{Difference, Holding, Standing};
@@ -222,7 +222,7 @@ impl Reconciler {
     /// after any failure.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         let wanted = self.book.wanted(key);
-        let counts = |entry: &Entry| !is_default(entry) || wanted == Some(entry);
+        let counts = |entry: &Entry| !entry.is_neutral() || wanted == Some(entry);
         let found = found.filter(counts);
         let made = found.as_ref() == wanted;
         self.applied.settle(key, found);
@@ -232,6 +232,11 @@ impl Reconciler {
         };
         let owners = self.book.owners(key).filter(|owner| !waits(owner));
         self.due.extend(owners);
+    }
+
+    /// Nobody knows what a row holds: it is left alone until [`Self::settle`].
+    pub fn doubt(&mut self, key: &Key) {
+        self.applied.doubt(key);
     }
 
     // --- Plan and apply -------------------------------------------------------------------------------------------
@@ -295,7 +300,7 @@ impl Reconciler {
                     self.refusals.insert(key, trouble);
                 }
             }
-            Outcome::Doubtful => self.applied.doubt(&change),
+            Outcome::Doubtful => self.applied.doubt(&key),
             Outcome::Failed => {}
         }
         if self.runs.get(&object).is_some_and(Run::is_done) {
@@ -395,13 +400,4 @@ impl Reconciler {
             self.due.extend(self.book.owners(key));
         }
     }
-}
-
-/// The content that a row has without anybody's doing: it counts as empty unless it is wanted.
-fn is_default(entry: &Entry) -> bool {
-    matches!(
-        entry,
-        Entry::PortStp { state: StpState::Discarding, .. }
-            | Entry::PortLearning { enabled: true, .. }
-    ) || matches!(entry, Entry::PortPvid { vid, .. } if *vid == Vid::POWER_ON)
 }

@@ -11,10 +11,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Daemon;
-use super::adoption::Phase;
 use super::surroundings::Here;
 use crate::api::listener::{Incoming, Replies};
 use crate::api::{Failure, Filter, Reply, Request, Wanted};
+use crate::engine::Input;
 use crate::views::{self, Scene};
 
 /// How long an answer waits for the chip.
@@ -78,7 +78,8 @@ impl Daemon {
         if self.desk.pending.is_empty() {
             return;
         }
-        self.refresh();
+        self.tell(Input::Look);
+        self.act();
         let looks = |pending: &Pending| {
             matches!(pending.request, Request::Diff { .. } | Request::Explain { .. })
         };
@@ -92,7 +93,10 @@ impl Daemon {
             !matches!(pending.request, Request::Wait { .. }) && (settled || pending.deadline <= now)
         };
         if self.desk.pending.iter().any(shows) {
-            self.watch.refresh(&mut self.reconciler, self.start.elapsed());
+            let silent = self.watch.refresh(self.engine.reconciler(), self.start.elapsed());
+            if let Some(silent) = silent {
+                self.tell(Input::Withdrawn(silent));
+            }
         }
         for mut pending in std::mem::take(&mut self.desk.pending) {
             let late = pending.deadline <= now;
@@ -158,29 +162,29 @@ impl Daemon {
     }
 
     fn scene(&self) -> Scene {
-        let topology = self.reconciler.topology();
+        let topology = self.engine.reconciler().topology();
         let flags = |ifindex: u32| {
             views::Liveness::flags_of(self.watch.live(), topology.link(IfIndex(ifindex))?)
         };
-        Scene::of(&self.reconciler, &self.devices()).with_flags(flags)
+        Scene::of(self.engine.reconciler(), &self.devices()).with_flags(flags)
     }
 
     /// What advertisements show of a macvlan.
     fn liveness(&self, ifindex: IfIndex) -> Option<views::Liveness> {
-        let link = self.reconciler.topology().link(ifindex)?;
+        let link = self.engine.reconciler().topology().link(ifindex)?;
         views::Liveness::of(self.watch.live(), link, self.start.elapsed())
     }
 
     /// Waiting longer would not show more.
     fn is_settled(&self) -> bool {
-        let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
-        let away = self.phase == Phase::Away && !self.observer.is_stale();
+        let observing = self.observe && self.engine.is_ready() && !self.engine.is_stale();
+        let away = self.engine.is_away() && !self.engine.is_stale();
         (self.is_synced() || observing || away) && self.flower.is_settled()
     }
 
     fn show(&self, request: &Request) -> Reply {
-        let stale = self.observer.is_stale();
-        let (reconciler, devices) = (&self.reconciler, self.devices());
+        let stale = self.engine.is_stale();
+        let (reconciler, devices) = (self.engine.reconciler(), self.devices());
         if let Some(missing) = self.missing(request) {
             return Failure::NoSuchDevice(missing).reply();
         }
@@ -259,7 +263,7 @@ impl Daemon {
         else {
             return None;
         };
-        let topology = self.reconciler.topology();
+        let topology = self.engine.reconciler().topology();
         let mut names = dev.iter().chain(lower);
         names.find(|name| topology.link_by_name(name).is_none()).cloned()
     }
@@ -283,7 +287,7 @@ impl Daemon {
 
     /// Rows that belong to the chip; without one there are none.
     fn of_chip<T: serde::Serialize>(&self, name: &str, rows: &[T]) -> Reply {
-        let stale = self.observer.is_stale();
+        let stale = self.engine.is_stale();
         match &self.capabilities {
             Some(chip) => {
                 let handle = views::handle(&chip.chip_id);
@@ -302,8 +306,8 @@ impl Daemon {
         match (self.state_of(vmac, dev), state) {
             (None, None) => self.is_synced(),
             (Some((found, at)), Some(state)) => {
-                let settled = state == State::Pending || self.reconciler.is_settled(at);
-                found == state && settled && !self.observer.is_stale()
+                let settled = state == State::Pending || self.engine.reconciler().is_settled(at);
+                found == state && settled && !self.engine.is_stale()
             }
             _ => false,
         }
@@ -311,13 +315,13 @@ impl Daemon {
 
     /// The state of an object, and the device whose router interface it is part of.
     fn state_of(&self, vmac: bool, dev: &str) -> Option<(State, IfIndex)> {
-        let link = self.reconciler.topology().link_by_name(dev)?;
+        let link = self.engine.reconciler().topology().link_by_name(dev)?;
         let filter = Filter { dev: Some(dev.to_owned()), ..Filter::default() };
         let devices = self.devices();
         let state = if vmac {
-            devices.vmacs(&self.reconciler, &filter).first()?.state
+            devices.vmacs(self.engine.reconciler(), &filter).first()?.state
         } else {
-            devices.rifs(&self.reconciler, &filter).first()?.state
+            devices.rifs(self.engine.reconciler(), &filter).first()?.state
         };
         Some((state, link.lower().unwrap_or(link.ifindex)))
     }
@@ -325,12 +329,12 @@ impl Daemon {
     /// How things are instead of how they were wished.
     fn standing(&self, wanted: &Wanted) -> String {
         let (vmac, dev) = match wanted {
-            Wanted::Synced if self.observer.is_stale() => return "The view is stale".to_owned(),
-            Wanted::Synced if self.phase == Phase::Away => {
+            Wanted::Synced if self.engine.is_stale() => return "The view is stale".to_owned(),
+            Wanted::Synced if self.engine.is_away() => {
                 return format!("The chip at {} does not answer", self.target);
             }
             Wanted::Synced => {
-                return format!("{} objects are pending", self.reconciler.pending());
+                return format!("{} objects are pending", self.engine.reconciler().pending());
             }
             Wanted::Object { vmac, dev, .. } => (*vmac, dev),
         };

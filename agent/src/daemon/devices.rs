@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firsthop_model::driver::{DeviceFacts, Driver, Readings};
 
 use super::Daemon;
+use crate::engine::Input;
 use crate::views::Devices;
 
 /// What devlink said of devices.
@@ -36,7 +37,7 @@ impl Daemon {
         let owners =
             self.drivers.facts.iter().filter(|(_, facts)| Driver::of(&facts.driver).owns_bridges());
         let owners: BTreeSet<String> = owners.map(|(handle, _)| handle.clone()).collect();
-        self.reconciler.set_routing_devices(owners);
+        self.tell(Input::RoutingDevices(owners));
         self.fdb.stir();
     }
 
@@ -47,15 +48,15 @@ impl Daemon {
 
     /// The devices as they are now. Tables that were read before the last event tell of another time.
     pub(super) fn devices(&self) -> Devices {
-        let generation = self.former_generation + self.reconciler.generation();
+        let generation = self.engine.generation();
         if self.drivers.generation == generation {
-            return Devices::of(&self.reconciler, &self.drivers.facts);
+            return Devices::of(self.engine.reconciler(), &self.drivers.facts);
         }
         let mut facts = self.drivers.facts.clone();
         for facts in facts.values_mut() {
             let Readings { vrrp_policer, vrrp_need, .. } = facts.readings;
             facts.readings = Readings { vrrp_policer, vrrp_need, ..Readings::default() };
         }
-        Devices::of(&self.reconciler, &facts)
+        Devices::of(self.engine.reconciler(), &facts)
     }
 }

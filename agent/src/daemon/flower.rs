@@ -243,8 +243,8 @@ impl Flower {
 impl Daemon {
     /// Brings the tc rules in step. First of all that a turn does with events: a port that joined a bridge must lose its rules.
     pub(super) fn tend_flower(&mut self, drained: bool) {
-        if drained && self.observer.may_act() {
-            self.flower.tend(&self.reconciler, self.start.elapsed());
+        if drained && self.engine.may_act() {
+            self.flower.tend(self.engine.reconciler(), self.start.elapsed());
         }
     }
 }

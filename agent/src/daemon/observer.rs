@@ -1,207 +1,140 @@
-//! What did the kernel say, and was anything missed?
+//! The sockets through which the kernel is heard and asked: events, dumps of everything, single questions.
 //!
 //! ```text
-//!   fresh ──loss──▶ stale ──▶ dump under way ──whole──▶ replace, then the events since it began ──▶ fresh
-//!                     ▲            └──not whole──▶ add what was seen ──┐
-//!                     └────────── at least a second later ─────────────┘
+//!   event socket ──drain──▶ Heard            two dump sockets, so that no question waits for a dump:
+//!   Output::Dump ─▶ task ─▶ Input::Dumped    Output::Ask ─▶ task ─▶ Input::Answered
 //! ```
-//!
-//! Events go on while a dump is under way. A dump may show a device as it was before an event that was already taken off the
-//! socket; so the events since its beginning are kept, and folded in again after it.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 use firsthop_model::topology::{Event, Snapshot};
 use firsthop_netlink::{Counters, Dumper, EventSocket, OpenError, SnapshotError};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::chain;
+use crate::engine::{Dumped, Heard, Input, Question};
 
-/// Between the beginnings of two dumps.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Events taken off the socket at once.
 const BATCH: usize = 1024;
 /// Batches in a turn; beyond, others have to get a turn as well.
 const BATCHES: usize = 64;
-/// Events kept while a dump is under way; beyond, the dump is made again.
-const KEPT: usize = 500_000;
 
-/// A finished dump.
-pub(super) type Dumped = (Dumper, Result<Snapshot, SnapshotError>);
-
-/// What was taken off the event socket.
-pub(super) struct Heard {
-    pub(super) events: Vec<Event>,
-    /// Nothing more was queued: everything that the kernel acknowledged before is in `events`.
-    pub(super) complete: bool,
+/// The end of a dump, or of a question.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Dump(Dumper, Input),
+    Question(Dumper, Input),
 }
 
-/// Whether a snapshot has everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whole {
-    Yes,
-    No,
-}
-
-/// What a dump brought.
-pub(super) struct News {
-    pub(super) snapshot: Option<(Snapshot, Whole)>,
-    /// Events since the dump began, to be folded in after it.
-    pub(super) since: Vec<Event>,
-}
-
-/// The event socket, and the dumps that repair what it missed.
+/// The event socket, and those that ask.
 #[derive(Debug)]
 pub(super) struct Observer {
     events: EventSocket,
     /// None: a dump is under way.
     dumper: Option<Dumper>,
-    done: mpsc::UnboundedSender<Dumped>,
-    /// Why a snapshot is needed; None: the view is whole.
-    stale: Option<&'static str>,
-    /// There was a whole snapshot.
-    complete: bool,
-    kept: Vec<Event>,
-    /// Something was missed while the dump was under way.
-    spoilt: bool,
-    last: Option<Instant>,
-    /// Dumps may be taken.
-    begun: bool,
-    resyncs: BTreeMap<String, u64>,
+    /// None: a question is under way.
+    asker: Option<Dumper>,
+    done: mpsc::UnboundedSender<Reply>,
+    replies: mpsc::UnboundedReceiver<Reply>,
 }
 
 impl Observer {
-    /// Begins to listen; the first dump is due after [`Self::begin`]. Dumps come out of the receiver, and go to [`Self::take_dump`].
-    pub(super) fn open() -> Result<(Self, mpsc::UnboundedReceiver<Dumped>), OpenError> {
-        let (done, dumps) = mpsc::unbounded_channel();
-        let observer = Self {
-            events: EventSocket::open()?,
-            dumper: Some(Dumper::open()?),
-            done,
-            stale: Some("start"),
-            complete: false,
-            kept: Vec::new(),
-            spoilt: false,
-            last: None,
-            begun: false,
-            resyncs: BTreeMap::new(),
-        };
-        Ok((observer, dumps))
+    /// Begins to listen.
+    pub(super) fn open() -> Result<Self, OpenError> {
+        let (done, replies) = mpsc::unbounded_channel();
+        let (dumper, asker) = (Some(Dumper::open()?), Some(Dumper::open()?));
+        Ok(Self { events: EventSocket::open()?, dumper, asker, done, replies })
     }
 
-    /// Waits until there is something to drain. Cancel-safe.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.events.readable().await
+    /// Waits until there is something to drain, or the end of a dump or question. Cancel-safe.
+    ///
+    /// # Errors
+    /// Events can't be waited for.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Input>> {
+        tokio::select! {
+            readable = self.events.readable() => readable.map(|()| None),
+            Some(reply) = self.replies.recv() => Ok(Some(self.take(reply))),
+        }
     }
 
-    /// Takes what is queued.
-    pub(super) fn drain(&mut self) -> Heard {
-        let mut events = Vec::new();
-        let mut complete = false;
+    /// Takes what is queued. True: nothing more is, and everything that the kernel acknowledged before is in it.
+    pub(super) fn drain(&mut self) -> (Heard, bool) {
+        let mut heard = Heard::default();
         for _ in 0..BATCHES {
             let drained = self.events.drain(BATCH);
-            events.extend(drained.events);
+            heard.events.extend(drained.events);
             if let Some(loss) = drained.loss {
                 tracing::warn!(%loss, "Events were missed; a new snapshot is due");
-                self.stale.get_or_insert(loss.cause());
-                self.spoilt = true;
+                heard.loss.get_or_insert_with(|| loss.cause().to_owned());
             }
             if !drained.more {
-                complete = true;
-                break;
+                return (heard, true);
             }
         }
-        if self.dumper.is_none() {
-            if self.kept.len() + events.len() > KEPT {
-                self.kept.clear();
-                self.spoilt = true;
-            }
-            self.kept.extend(events.iter().cloned());
-        }
-        Heard { events, complete }
+        (heard, false)
     }
 
-    /// It is known what the view is for: the first dump may be taken.
-    pub(super) const fn begin(&mut self) {
-        self.begun = true;
-    }
-
-    /// Begins a dump if one is needed and none is under way.
-    pub(super) fn dump_if_due(&mut self) {
-        if self.next_dump().is_none_or(|at| at > Instant::now()) {
-            return;
-        }
+    /// Begins a dump of everything, if none is under way.
+    pub(super) fn dump(&mut self) {
         let Some(mut dumper) = self.dumper.take() else { return };
-        self.last = Some(Instant::now());
-        self.spoilt = false;
-        self.kept.clear();
         let done = self.done.clone();
         tokio::task::spawn_local(async move {
-            let result = dumper.snapshot().await;
+            let input = Input::Dumped(outcome(dumper.snapshot().await));
             // Nobody listens only when the daemon ends.
-            done.send((dumper, result)).ok();
+            done.send(Reply::Dump(dumper, input)).ok();
         });
     }
 
-    /// When [`Self::dump_if_due`] has something to do.
-    pub(super) fn next_dump(&self) -> Option<Instant> {
-        self.stale.filter(|_| self.begun && self.dumper.is_some())?;
-        Some(self.last.map_or_else(Instant::now, |last| last + PAUSE))
+    /// Asks a question, if none is under way.
+    pub(super) fn ask(&mut self, question: Question) {
+        let Some(mut asker) = self.asker.take() else { return };
+        let done = self.done.clone();
+        tokio::task::spawn_local(async move {
+            let answer = answer(&mut asker, question).await;
+            let answer = answer.map_err(|error| {
+                tracing::debug!(?question, "Not answered: {}", chain(&error));
+            });
+            done.send(Reply::Question(asker, Input::Answered(question, answer.ok()))).ok();
+        });
     }
 
-    /// Takes the outcome of a dump.
-    pub(super) fn take_dump(&mut self, (dumper, result): Dumped) -> News {
-        self.dumper = Some(dumper);
-        let since = std::mem::take(&mut self.kept);
-        let snapshot = match result {
-            Ok(snapshot) => {
-                let cause = self.stale.unwrap_or("start");
-                *self.resyncs.entry(cause.to_owned()).or_default() += 1;
-                self.complete = true;
-                if !self.spoilt {
-                    self.stale = None;
-                }
-                tracing::info!(cause, links = snapshot.links.len(), "Snapshot taken");
-                Some((snapshot, Whole::Yes))
+    fn take(&mut self, reply: Reply) -> Input {
+        match reply {
+            Reply::Dump(dumper, input) => {
+                self.dumper = Some(dumper);
+                input
             }
-            Err(error) => {
-                tracing::warn!("{}; trying again", chain(&error));
-                // Before the first whole snapshot there is no view that something could be added to.
-                let partial = error.partial().filter(|_| self.complete).cloned();
-                partial.map(|partial| (partial, Whole::No))
+            Reply::Question(asker, input) => {
+                self.asker = Some(asker);
+                input
             }
-        };
-        News { snapshot, since }
-    }
-
-    /// The view is given up: a new one starts at once.
-    pub(super) const fn restart(&mut self) {
-        self.stale = Some(if self.begun { "chip" } else { "start" });
-        self.spoilt = true;
-        self.complete = false;
-        self.last = None;
-    }
-
-    /// Events may have been missed.
-    pub(super) const fn is_stale(&self) -> bool {
-        self.stale.is_some()
-    }
-
-    /// There was a whole snapshot, and none is being taken: never act on a partial view.
-    pub(super) const fn may_act(&self) -> bool {
-        self.complete && self.dumper.is_some()
-    }
-
-    /// Snapshots by cause.
-    pub(super) const fn resyncs(&self) -> &BTreeMap<String, u64> {
-        &self.resyncs
+        }
     }
 
     /// What the event socket has seen.
     pub(super) const fn counters(&self) -> Counters {
         self.events.counters()
     }
+}
+
+fn outcome(result: Result<Snapshot, SnapshotError>) -> Dumped {
+    result.map_or_else(
+        |error| {
+            tracing::warn!("{}; trying again", chain(&error));
+            let partial = error.partial().cloned();
+            partial.map_or(Dumped::Failed, |partial| Dumped::Partial(Box::new(partial)))
+        },
+        |snapshot| Dumped::Whole(Box::new(snapshot)),
+    )
+}
+
+async fn answer(asker: &mut Dumper, question: Question) -> Result<Vec<Event>, SnapshotError> {
+    Ok(match question {
+        Question::Ipvlans => {
+            let links = asker.ipvlans().await?;
+            links.into_iter().map(|link| Event::Link(Box::new(link))).collect()
+        }
+        Question::Vlans => vec![Event::AllVlans(asker.vlans().await?)],
+        Question::Filters(ifindex) => vec![Event::MacList(ifindex, asker.mac_list(ifindex).await?)],
+    })
 }

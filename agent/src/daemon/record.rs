@@ -17,7 +17,8 @@ use firsthop_model::{IfIndex, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::intent_log;
+use crate::engine::Former;
+use crate::intent_log::file::file_name;
 
 /// A local entry that may be in a bridge because of Firsthop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,14 +26,6 @@ pub(super) struct Local {
     pub(super) bridge: IfIndex,
     pub(super) name: String,
     pub(super) vlan: Option<u16>,
-    pub(super) mac: Mac,
-}
-
-/// A MAC that was a device's own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Former {
-    pub(super) ifindex: IfIndex,
-    pub(super) name: String,
     pub(super) mac: Mac,
 }
 
@@ -54,7 +47,7 @@ pub(super) struct Record<F> {
 impl<F: Serialize + DeserializeOwned + Default + PartialEq> Record<F> {
     /// Opens the record of this name in `directory`. One that can't be read starts empty.
     pub(super) fn open(directory: &Path, name: &str) -> Self {
-        let path = directory.join(intent_log::file_name(name)).with_extension("record");
+        let path = directory.join(file_name(name)).with_extension("record");
         let written = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).unwrap_or_else(|error| {
                 tracing::info!(path = %path.display(), %error, "Record ignored");

@@ -13,6 +13,7 @@ use super::Daemon;
 use super::flower::Mode;
 use crate::chain;
 use crate::config::Config;
+use crate::engine::Input;
 
 /// Where the configuration came from, and what it said.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ impl Daemon {
         self.source.config.policer = policer;
         self.source.config.care = care;
         self.traps.reconfigure(care);
-        self.reconciler.set_policy(self.policy(self.is_chip_expected()));
+        self.tell(Input::Policy(Box::new(self.policy(self.is_chip_expected()))));
         self.fdb.stir();
     }
 }

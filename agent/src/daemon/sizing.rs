@@ -13,6 +13,7 @@ use firsthop_model::policer::{Need, Size, USUAL};
 
 use super::Daemon;
 use crate::config::Policer;
+use crate::engine::Input;
 
 /// How long less has to be enough before a policer is made smaller: daemons restart.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -72,12 +73,17 @@ impl Daemon {
     pub(super) fn size_policer(&mut self) {
         let needed = self.vrrp_need();
         let size = self.sizer.follow(needed.size(), self.start.elapsed());
-        self.reconciler.set_vrrp_policer(decided(self.source.config.policer, size));
+        let size = decided(self.source.config.policer, size);
+        let policy = self.engine.reconciler().policy();
+        if size != (Size { rate: policy.vrrp_rate, burst: policy.vrrp_burst }) {
+            self.tell(Input::VrrpPolicer(size));
+        }
     }
 
     /// What the virtual routers of the chip need: by their macvlans, and by what is heard.
     pub(super) fn vrrp_need(&self) -> Need {
-        let (told, heard) = (unheard(self.reconciler.virtual_routers()), self.watch.live().need());
+        let (told, heard) =
+            (unheard(self.engine.reconciler().virtual_routers()), self.watch.live().need());
         Need {
             routers: told.routers.max(heard.routers),
             rate: told.rate.max(heard.rate),
@@ -88,7 +94,7 @@ impl Daemon {
     /// A chip is taken over with the policer that it has, if it is larger.
     pub(super) fn take_over_policer(&mut self) {
         let id = group_named("vrrp").policer.map(|(id, ..)| PolicerId(id));
-        let entry = id.and_then(|id| self.reconciler.applied().get(&Key::Policer(id)));
+        let entry = id.and_then(|id| self.engine.reconciler().applied().get(&Key::Policer(id)));
         if let Some(Entry::Policer { rate, burst, .. }) = entry {
             self.sizer.take_over(Size { rate: *rate, burst: *burst });
         }

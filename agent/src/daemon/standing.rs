@@ -3,7 +3,6 @@
 use firsthop_model::intent::LinuxBridges;
 
 use super::Daemon;
-use super::adoption::Phase;
 use crate::api::Filter;
 use crate::telemetry;
 use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
@@ -11,15 +10,16 @@ use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
 impl Daemon {
     /// Not stale, nothing pending, Applied is Intended but for what was refused or failed.
     pub(super) fn is_synced(&self) -> bool {
-        let applied = match self.phase {
-            Phase::Ready => self.reconciler.is_synced() && !self.reconciler.needs_read_back(),
-            Phase::Away => !self.is_chip_expected(),
-            _ => false,
+        let reconciler = self.engine.reconciler();
+        let applied = if self.engine.is_away() {
+            !self.is_chip_expected()
+        } else {
+            self.engine.is_ready() && reconciler.is_synced() && !reconciler.needs_read_back()
         };
-        let bridges = self.reconciler.policy().linux_bridges != LinuxBridges::Written
+        let bridges = self.engine.reconciler().policy().linux_bridges != LinuxBridges::Written
             || self.fdb.is_settled();
         let rules = !self.flower.writes() || self.flower.is_settled();
-        applied && bridges && rules && !self.observer.is_stale() && !self.questions.are_links_open()
+        applied && bridges && rules && !self.engine.is_stale() && self.engine.knows_links()
     }
 
     /// Somebody named a chip, or there was one.
@@ -29,13 +29,13 @@ impl Daemon {
 
     /// Something may be written: to a chip, or to Linux's bridges.
     fn writes(&self) -> bool {
-        let bridges = self.reconciler.policy().linux_bridges == LinuxBridges::Written;
+        let bridges = self.engine.reconciler().policy().linux_bridges == LinuxBridges::Written;
         !self.observe && (self.is_chip_expected() || bridges || self.flower.writes())
     }
 
     /// Says once that the daemon can be relied on.
     pub(super) fn announce(&mut self) {
-        let observing = self.observe && self.phase == Phase::Ready && !self.observer.is_stale();
+        let observing = self.observe && self.engine.is_ready() && !self.engine.is_stale();
         if !self.announced && (self.is_synced() || observing) {
             self.announced = true;
             tracing::info!(synced = self.is_synced(), "Ready");
@@ -46,23 +46,23 @@ impl Daemon {
     pub(super) fn status(&self) -> Status {
         let all = Filter::default();
         let devices = self.devices();
-        let rifs = devices.rifs(&self.reconciler, &all);
-        let vmacs = devices.vmacs(&self.reconciler, &all);
+        let rifs = devices.rifs(self.engine.reconciler(), &all);
+        let vmacs = devices.vmacs(self.engine.reconciler(), &all);
         let counters = self.observer.counters();
-        let pending = if self.is_synced() { 0 } else { self.reconciler.pending() };
+        let pending = if self.is_synced() { 0 } else { self.engine.reconciler().pending() };
         Status {
             synced: self.is_synced(),
-            stale: self.observer.is_stale(),
-            generation: self.former_generation + self.reconciler.generation(),
+            stale: self.engine.is_stale(),
+            generation: self.engine.generation(),
             netlink: Netlink {
                 messages: counters.messages,
                 dropped: counters.dropped,
                 overruns: counters.overruns,
             },
-            resyncs: self.observer.resyncs().clone(),
+            resyncs: self.engine.resyncs().clone(),
             hw: Hardware {
-                writes: self.writes,
-                failures: self.failures,
+                writes: self.engine.writes(),
+                failures: self.engine.failures(),
                 pending: u64::try_from(pending).unwrap_or(u64::MAX),
             },
             rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
@@ -72,7 +72,7 @@ impl Daemon {
             device: Device {
                 handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),
                 socket: self.target.socket.as_ref().map(|path| path.display().to_string()),
-                connected: self.phase != Phase::Away,
+                connected: !self.engine.is_away(),
                 mode: if self.writes() { Mode::Manage } else { Mode::Observe },
             },
             policers: self.vrrp_policers(),

@@ -32,7 +32,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Daemon;
-use super::adoption::Phase;
 use super::counters::{self, ChipCounters};
 use super::devices::Drivers;
 use super::record::Record;
@@ -266,7 +265,7 @@ impl Daemon {
             self.traps.again = None;
             self.keep_policers(self.start.elapsed());
         }
-        let generation = self.former_generation + self.reconciler.generation();
+        let generation = self.engine.generation();
         let traps = &mut self.traps;
         if traps.rounds.is_under_way() || traps.rounds.next > Instant::now() {
             return;
@@ -277,7 +276,7 @@ impl Daemon {
         traps.rounds.generation = generation;
         traps.rounds.kernel = true;
         traps.kernel.order(Order::Read);
-        let socket = self.target.socket.clone().filter(|_| self.phase != Phase::Away);
+        let socket = self.target.socket.clone().filter(|_| !self.engine.is_away());
         traps.rounds.chip = socket.is_some();
         match socket {
             Some(socket) => {
@@ -308,7 +307,7 @@ impl Daemon {
                 traps.rounds.kernel = false;
                 traps.trouble = None;
                 traps.ledger.begin();
-                let reconciler = &self.reconciler;
+                let reconciler = self.engine.reconciler();
                 let devices = devices.into_iter().filter(|device| !is_hidden(reconciler, device));
                 let devices: Vec<Device> = devices.collect();
                 traps.read_devices(devices, now);
@@ -342,7 +341,7 @@ impl Daemon {
     }
 
     fn finish_round(&mut self, now: Duration) {
-        let handle = self.reconciler.chip().handle();
+        let handle = self.engine.reconciler().chip().handle();
         let generation = self.capabilities.as_ref().map_or(0, |chip| chip.generation);
         self.traps.read_chip(&handle, generation, now);
         let there: BTreeSet<String> =
@@ -380,7 +379,7 @@ impl Daemon {
     pub(super) fn trap_devices(&self) -> Vec<TrapDevice> {
         let mut devices = Vec::new();
         if self.capabilities.is_some() {
-            let mut chip = views::chip_traps(&self.reconciler);
+            let mut chip = views::chip_traps(self.engine.reconciler());
             if let Some(counters) = &self.traps.chip {
                 views::count(&mut chip, &counters.traps, &counters.policers);
             }

@@ -8,7 +8,7 @@
 //! Netlink comes first: a turn reads a bounded number of frames, after all events, and flags wait until both have been read.
 //! Without the socket everything else goes on; `status` and `doctor` say why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io;
 use std::time::Duration;
@@ -107,8 +107,14 @@ impl Watch {
         self.live.deadline().into_iter().chain(self.facts_due).min()
     }
 
-    /// Reads frames, and computes flags if their time has come. `drained`: every event was folded in.
-    pub(super) fn listen(&mut self, reconciler: &mut Reconciler, drained: bool, now: Duration) {
+    /// Reads frames, and computes flags if their time has come. `drained`: every event was folded in. Macvlans to withdraw, if
+    /// there are others than before.
+    pub(super) fn listen(
+        &mut self,
+        reconciler: &Reconciler,
+        drained: bool,
+        now: Duration,
+    ) -> Option<BTreeSet<IfIndex>> {
         let read = self.read(reconciler, now);
         self.caught_up = read && drained;
         self.compare_withdrawn(reconciler, now);
@@ -120,16 +126,21 @@ impl Watch {
                 self.evaluate(reconciler, now);
             }
         }
-        self.withdraw(reconciler);
+        self.withdraw(reconciler)
     }
 
-    /// Makes answers as true as they can be.
-    pub(super) fn refresh(&mut self, reconciler: &mut Reconciler, now: Duration) {
-        if self.caught_up && self.socket.is_some() {
-            self.learn(reconciler, now);
-            self.evaluate(reconciler, now);
-            self.withdraw(reconciler);
+    /// Makes answers as true as they can be; returns as [`Self::listen`].
+    pub(super) fn refresh(
+        &mut self,
+        reconciler: &Reconciler,
+        now: Duration,
+    ) -> Option<BTreeSet<IfIndex>> {
+        if !self.caught_up || self.socket.is_none() {
+            return None;
         }
+        self.learn(reconciler, now);
+        self.evaluate(reconciler, now);
+        self.withdraw(reconciler)
     }
 
     /// The socket failed.
@@ -201,11 +212,11 @@ impl Watch {
         }
     }
 
-    /// The reconciler has the orphans of the watch.
-    fn withdraw(&mut self, reconciler: &mut Reconciler) {
+    /// The orphans of the watch, if the reconciler has others.
+    fn withdraw(&mut self, reconciler: &Reconciler) -> Option<BTreeSet<IfIndex>> {
         let wanted = self.live.withdrawn();
         if reconciler.withdrawn() == wanted {
-            return;
+            return None;
         }
         self.withdrawn.retain(|ifindex, _| wanted.contains(ifindex));
         for ifindex in wanted {
@@ -214,7 +225,7 @@ impl Watch {
                 self.withdrawn.entry(*ifindex).or_insert_with(looks);
             }
         }
-        reconciler.set_withdrawn(wanted.clone());
+        Some(wanted.clone())
     }
 }
 

@@ -48,7 +48,7 @@ impl Scene {
     }
 
     fn agree(&mut self) {
-        judge_step("spectrum2", &mut self.rig, &self.world).expect("all agree");
+        judge_step(&mut self.rig, &self.world).expect("all agree");
     }
 }
 

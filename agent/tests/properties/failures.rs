@@ -22,8 +22,7 @@ fn lost_frames_do_not_matter() {
             tell(&mut rig, &mut world, action, &mut lost);
             rig.recover()?;
             if !lost {
-                judge_step("spectrum2", &mut rig, &world)
-                    .map_err(|why| format!("After {action}: {why}"))?;
+                judge_step(&mut rig, &world).map_err(|why| format!("After {action}: {why}"))?;
             }
         }
         Ok(())
@@ -54,7 +53,7 @@ fn failures_heal() {
         if !has_room(&rig, &world) {
             return Ok(());
         }
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     });
 }
 

@@ -14,6 +14,7 @@ mod daemons;
 mod failures;
 mod frames;
 mod judge;
+mod laboratory;
 mod order;
 mod reach;
 mod regressions;
@@ -163,23 +164,23 @@ fn each_step(personality: &str, story: &Story) -> Outcome {
     for (number, action) in story.0.iter().enumerate() {
         tell(&mut rig, &mut world, action, &mut lost);
         rig.settle()
-            .and_then(|()| judge_step(personality, &mut rig, &world))
+            .and_then(|()| judge_step(&mut rig, &world))
             .map_err(|why| format!("After {number} ({action}): {why}"))?;
     }
     Ok(())
 }
 
 /// Everybody agrees, and a fresh start comes to the same.
-fn judge_step(personality: &str, rig: &mut Rig, world: &World) -> Outcome {
+fn judge_step(rig: &mut Rig, world: &World) -> Outcome {
     if !has_room(rig, world) {
         return nothing_foreign(rig, world, &macs_of_devices());
     }
     all_agree(rig, world)?;
-    same_as_fresh(personality, rig, world)
+    same_as_fresh(rig, world)
 }
 
-fn same_as_fresh(personality: &str, rig: &Rig, world: &World) -> Outcome {
-    let fresh = Rig::started(personality, world)?;
+fn same_as_fresh(rig: &Rig, world: &World) -> Outcome {
+    let fresh = rig.fresh(world)?;
     let (ours, theirs) = (bare_rows(rig), bare_rows(&fresh));
     if ours != theirs {
         let only = |a: &Tables, b: &Tables| {

@@ -53,7 +53,7 @@ fn macvlan_returns_before_its_removal_is_retried() {
         play(&mut rig, &mut world, &[Action::Delete { dev, quietly: true }])?;
         play(&mut rig, &mut world, &active(ANYCAST))?;
         rig.recover()?;
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     run().unwrap();
 }
@@ -109,7 +109,7 @@ fn doubtful_row_is_written_after_its_read_back() {
         rig.feed(events);
         rig.settle()?;
         rig.recover()?;
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     run().unwrap();
 }
@@ -130,7 +130,7 @@ fn mac_changes_while_no_agent_runs() {
         world.act(&Action::Delete { dev: Dev::port(2), quietly: true });
         rig.restart(&world)?;
         rig.settle_watched(|rig, _| anchored(rig.reconciler.applied().tables()))?;
-        judge_step("tiny", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     run().unwrap();
 }
@@ -235,7 +235,7 @@ fn port_leaves_its_lag_while_no_agent_runs() {
         world.act(&Action::Enslave(port, None));
         rig.restart(&world)?;
         rig.settle()?;
-        judge_step("tiny", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     run().unwrap();
 }

@@ -49,7 +49,7 @@ fn restart_after_changes() {
                 .map_err(|why| format!("After {change:?}: {why}"))
         })?;
         rig.recover()?;
-        judge_step("tiny", &mut rig, &world)
+        judge_step(&mut rig, &world)
     });
 }
 
@@ -68,6 +68,6 @@ fn reset_chip_is_programmed_again() {
         }
         rig.reset_chip()?;
         rig.settle()?;
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     });
 }

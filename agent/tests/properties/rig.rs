@@ -57,7 +57,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(personality: &str, seed: u64) -> Self {
-        let personality = Personality::load(personality).expect("it is built in");
+        Self::with(Personality::load(personality).expect("it is built in"), seed)
+    }
+
+    fn with(personality: Personality, seed: u64) -> Self {
         let mut chip = Chip::new(personality.clone(), PORTS, CHIP_ID.to_owned(), 1);
         for port in 1..=PORTS {
             chip.link(LocalPort(port), true);
@@ -83,6 +86,13 @@ impl Rig {
         }
     }
 
+    /// What an agent and a chip have come to, to be judged.
+    pub(crate) fn of(reconciler: Reconciler, chip: Chip) -> Self {
+        let mut rig = Self::with(chip.personality().clone(), 0);
+        (rig.reconciler, rig.chip) = (reconciler, chip);
+        rig
+    }
+
     /// The same in one go, for very many devices: whatever is ready is completed before the agent is asked again.
     pub(crate) fn started_at_once(personality: &str, world: &World) -> Self {
         let mut rig = Self::new(personality, 0);
@@ -102,11 +112,20 @@ impl Rig {
 
     /// A rig that starts with a snapshot and what an earlier run remembered, at rest.
     pub(crate) fn started(personality: &str, world: &World) -> Result<Self, String> {
-        let mut rig = Self::new(personality, 0);
+        Self::new(personality, 0).start(world)
+    }
+
+    /// Another one on such a chip, started now.
+    pub(crate) fn fresh(&self, world: &World) -> Result<Self, String> {
+        Self::with(self.personality.clone(), 0).start(world)
+    }
+
+    fn start(mut self, world: &World) -> Result<Self, String> {
+        let rig = &mut self;
         rig.feed(world.history());
         rig.reconciler.replace(world.snapshot());
         rig.settle()?;
-        Ok(rig)
+        Ok(self)
     }
 
     pub(crate) const fn personality(&self) -> &Personality {
@@ -363,20 +382,24 @@ impl Rig {
     }
 }
 
-fn reconciler(personality: &Personality) -> Reconciler {
-    let limits = Limits {
+/// Sizes of a chip's tables.
+pub(crate) const fn limits(personality: &Personality) -> Limits {
+    Limits {
         rifs: personality.rifs,
         virtual_routers: personality.virtual_routers,
         mac_profiles: personality.mac_profiles,
         mac_profile_bits: personality.profile_prefix_bits,
         lags: personality.max_lag,
-    };
-    let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
-    let identity = ChipIdentity::Simulated { chip_id: CHIP_ID.to_owned(), ports: PORTS };
-    Reconciler::new(policy, identity, limits)
+    }
 }
 
-fn failure_class(class: Class) -> FailureClass {
+fn reconciler(personality: &Personality) -> Reconciler {
+    let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
+    let identity = ChipIdentity::Simulated { chip_id: CHIP_ID.to_owned(), ports: PORTS };
+    Reconciler::new(policy, identity, limits(personality))
+}
+
+pub(crate) fn failure_class(class: Class) -> FailureClass {
     match class {
         Class::Transient | Class::Gone => FailureClass::Transient,
         Class::Capacity => FailureClass::Capacity,

@@ -46,7 +46,7 @@ fn events_overtake_writes() {
             }
         }
         rig.settle()?;
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     check(80, 6, stories, |(story, seed)| property(story, *seed));
 }

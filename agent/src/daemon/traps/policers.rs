@@ -28,7 +28,7 @@ impl Daemon {
     pub(super) fn keep_policers(&mut self, now: Duration) {
         let managed = self.source.config.manage == Some(true) && !self.observe;
         let interval = self.watch.live().slowest().max(Duration::from_secs(1));
-        let Self { traps, reconciler, source, .. } = self;
+        let Self { traps, engine, source, .. } = self;
         if !self.observe && traps.record.is_none() {
             traps.record = Some(Record::open(&self.directory, "devices"));
         }
@@ -44,7 +44,7 @@ impl Daemon {
                 Keeper::new(memory.cloned().unwrap_or_default(), registration)
             });
             let chip = ChipIdentity::Device { handle: handle.clone() };
-            let routers = keeper::routers(reconciler.topology(), &chip);
+            let routers = keeper::routers(engine.reconciler().topology(), &chip);
             let steps = keeper.follow(
                 device,
                 registration,
@@ -94,7 +94,7 @@ impl Daemon {
 
     fn chip_policer(&self, now: Duration) -> Option<VrrpPolicer> {
         self.capabilities.as_ref()?;
-        let device = views::chip_traps(&self.reconciler);
+        let device = views::chip_traps(self.engine.reconciler());
         let group = device.groups.iter().find(|group| group.name == "vrrp")?;
         let policer = device.policers.iter().find(|p| Some(p.policer) == group.policer);
         let need = self.vrrp_need();
@@ -107,7 +107,8 @@ impl Daemon {
         if policer.is_some_and(|policer| !need.is_met(policer.rate, policer.burst)) {
             reasons.push("policer_too_small".to_owned());
         }
-        let routers = keeper::routers(self.reconciler.topology(), self.reconciler.chip());
+        let routers =
+            keeper::routers(self.engine.reconciler().topology(), self.engine.reconciler().chip());
         let silence = self.watch.live().slowest().max(Duration::from_secs(1)) * SILENCE;
         let silent = routers.iter().filter_map(|router| router.awaits).any(|family| {
             course(Kind::Trap, keeper::trap_of(family))

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::LocalPort;
-use crate::chip::{FloodClass, FloodTo, LagId, PortOrLag, RifKind};
+use crate::chip::{FloodClass, FloodTo, LagId, PortOrLag, RifKind, Vid};
 use crate::intent::Domain;
 use crate::testbed::{bond, bonded, bridge, bridged, vlan, vlan_of};
 use crate::topology::{LinkKind, StpState};

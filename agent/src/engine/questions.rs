@@ -18,38 +18,23 @@ use std::time::Duration;
 
 use firsthop_model::IfIndex;
 use firsthop_model::topology::{Event, Link, LinkKind, Topology};
-use firsthop_netlink::{Dumper, OpenError, SnapshotError};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use crate::chain;
+use super::input::{Question, Time};
 
 /// After a change of its MAC, the filters of a device are asked for so much later.
 const DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_secs(1)];
+/// What was not answered is asked again so much later.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the kernel is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Question {
-    /// All ipvlans.
-    Ipvlans,
-    /// The VLANs of all bridges and their ports.
-    Vlans,
-    /// The unicast MACs in the filters of a device.
-    Filters(IfIndex),
-}
-
-/// An answer, as events.
-pub(super) type Answer = (Dumper, Question, Result<Vec<Event>, SnapshotError>);
-
-/// When what is asked. Pure.
-#[derive(Debug, Default)]
+/// When what is asked.
+#[derive(Debug, Clone, Default)]
 struct Schedule {
     /// The times that are left, the next one last.
-    due: BTreeMap<Question, Vec<Instant>>,
+    due: BTreeMap<Question, Vec<Time>>,
 }
 
 impl Schedule {
-    fn plan(&mut self, question: Question, now: Instant) {
+    fn plan(&mut self, question: Question, now: Time) {
         let delays = match question {
             Question::Filters(_) => &DELAYS[..],
             Question::Ipvlans | Question::Vlans => &DELAYS[..1],
@@ -57,17 +42,17 @@ impl Schedule {
         self.due.insert(question, delays.iter().rev().map(|delay| now + *delay).collect());
     }
 
-    fn again(&mut self, question: Question, now: Instant) {
+    fn again(&mut self, question: Question, now: Time) {
         self.due.entry(question).or_default().push(now);
     }
 
-    fn next(&self) -> Option<Instant> {
+    fn next(&self) -> Option<Time> {
         self.due.values().filter_map(|times| times.last()).min().copied()
     }
 
     /// A question whose time has come; what it missed in the meantime is done with the same answer.
-    fn take(&mut self, now: Instant) -> Option<Question> {
-        let is_due = |times: &Vec<Instant>| times.last().is_some_and(|at| *at <= now);
+    fn take(&mut self, now: Time) -> Option<Question> {
+        let is_due = |times: &Vec<Time>| times.last().is_some_and(|at| *at <= now);
         let question = *self.due.iter().find(|(_, times)| is_due(times))?.0;
         let times = self.due.get_mut(&question)?;
         times.retain(|at| *at > now);
@@ -79,38 +64,28 @@ impl Schedule {
 }
 
 /// Asks one question after the other.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Questions {
     schedule: Schedule,
-    /// None: an answer is under way.
-    dumper: Option<Dumper>,
-    answers: mpsc::UnboundedSender<Answer>,
+    /// An answer is under way.
     asked: Option<Question>,
     /// Something was announced about what is being asked.
     outdated: bool,
 }
 
 impl Questions {
-    /// Answers come out of the receiver, and go to [`Self::take_answer`].
-    pub(super) fn open() -> Result<(Self, mpsc::UnboundedReceiver<Answer>), OpenError> {
-        let (answers, answered) = mpsc::unbounded_channel();
-        let questions = Self {
-            schedule: Schedule::default(),
-            dumper: Some(Dumper::open()?),
-            answers,
-            asked: None,
-            outdated: false,
-        };
-        Ok((questions, answered))
+    /// The own MAC of a device changed.
+    pub(super) fn mac_changed(&mut self, ifindex: IfIndex, now: Time) {
+        self.schedule.plan(Question::Filters(ifindex), now);
     }
 
-    /// The own MAC of a device changed.
-    pub(super) fn mac_changed(&mut self, ifindex: IfIndex) {
-        self.schedule.plan(Question::Filters(ifindex), Instant::now());
+    /// Something was missed, or the view comes from a dump: what is being asked may be answered with what was before.
+    pub(super) const fn distrust(&mut self) {
+        self.outdated = self.asked.is_some();
     }
 
     /// Looks at an event before it is folded into what was known.
-    pub(super) fn notice(&mut self, event: &Event, known: &Topology) {
+    pub(super) fn notice(&mut self, event: &Event, known: &Topology, now: Time) {
         match event {
             Event::Receives(ifindex, _) | Event::ReceivesNoMore(ifindex, _) => {
                 self.outdated |= self.asked == Some(Question::Filters(*ifindex));
@@ -120,14 +95,14 @@ impl Questions {
                     && known.link(link.ifindex) != Some(link) =>
             {
                 self.outdated |= self.asked == Some(Question::Ipvlans);
-                self.schedule.plan(Question::Ipvlans, Instant::now());
+                self.schedule.plan(Question::Ipvlans, now);
             }
             Event::Link(link)
                 if known
                     .link(link.ifindex)
                     .is_some_and(|former| default_pvid(former) != default_pvid(link)) =>
             {
-                self.schedule.plan(Question::Vlans, Instant::now());
+                self.schedule.plan(Question::Vlans, now);
             }
             Event::Vlans(_) | Event::VlansGone(_) => {
                 self.outdated |= self.asked == Some(Question::Vlans);
@@ -140,34 +115,19 @@ impl Questions {
         }
     }
 
-    /// Asks the next question if it is time and nobody is being asked.
-    pub(super) fn ask_if_due(&mut self) {
-        if self.dumper.is_none() {
-            return;
+    /// The next question, if it is time and nothing is being asked; it counts as asked.
+    pub(super) fn ask_if_due(&mut self, now: Time) -> Option<Question> {
+        if self.asked.is_some() {
+            return None;
         }
-        let Some(question) = self.schedule.take(Instant::now()) else { return };
-        let Some(mut dumper) = self.dumper.take() else { return };
-        self.asked = Some(question);
+        self.asked = self.schedule.take(now);
         self.outdated = false;
-        let answers = self.answers.clone();
-        tokio::task::spawn_local(async move {
-            let answer = match question {
-                Question::Ipvlans => dumper.ipvlans().await.map(|links| {
-                    links.into_iter().map(|link| Event::Link(Box::new(link))).collect()
-                }),
-                Question::Vlans => dumper.vlans().await.map(|vlans| vec![Event::AllVlans(vlans)]),
-                Question::Filters(ifindex) => {
-                    dumper.mac_list(ifindex).await.map(|macs| vec![Event::MacList(ifindex, macs)])
-                }
-            };
-            // Nobody listens only when the daemon ends.
-            answers.send((dumper, question, answer)).ok();
-        });
+        self.asked
     }
 
-    /// When [`Self::ask_if_due`] has something to do.
-    pub(super) fn next_time(&self) -> Option<Instant> {
-        self.schedule.next().filter(|_| self.dumper.is_some())
+    /// When [`Self::ask_if_due`] has something to ask.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.schedule.next().filter(|_| self.asked.is_none())
     }
 
     /// What is known of links may be older than what the kernel acknowledged.
@@ -177,20 +137,27 @@ impl Questions {
         is_open(Question::Ipvlans) || is_open(Question::Vlans)
     }
 
-    /// Takes an answer; events if it is worth any.
-    pub(super) fn take_answer(&mut self, (dumper, question, answer): Answer) -> Vec<Event> {
-        self.dumper = Some(dumper);
+    /// Takes an answer, if it is one; events if it is worth any.
+    pub(super) fn take_answer(
+        &mut self,
+        question: Question,
+        answer: Option<Vec<Event>>,
+        now: Time,
+    ) -> Vec<Event> {
         self.asked = None;
         if std::mem::take(&mut self.outdated) {
-            self.schedule.again(question, Instant::now());
+            self.schedule.again(question, now);
             return Vec::new();
         }
-        let mut events = answer.unwrap_or_else(|error| {
-            tracing::debug!(?question, "Not answered: {}", chain(&error));
-            Vec::new()
-        });
+        let last = !self.schedule.due.contains_key(&question);
+        let Some(mut events) = answer else {
+            if last {
+                self.schedule.again(question, now + PATIENCE);
+            }
+            return Vec::new();
+        };
         if let Question::Filters(ifindex) = question
-            && !self.schedule.due.contains_key(&question)
+            && last
         {
             events.push(Event::FiltersSettled(ifindex));
         }
@@ -215,7 +182,7 @@ mod tests {
     // Broken if a MAC that is put into the filters a little after the change were never seen, or a device were asked for ever.
     #[test]
     fn a_device_is_asked_three_times() {
-        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        let (mut schedule, start) = (Schedule::default(), Time::ZERO);
         schedule.plan(SWP1, start);
         let mut asked = Vec::new();
         while let Some(at) = schedule.next() {
@@ -229,7 +196,7 @@ mod tests {
     // Broken if a slow answer made the next ones pile up, or a second change did not count from then.
     #[test]
     fn what_was_missed_is_asked_once() {
-        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        let (mut schedule, start) = (Schedule::default(), Time::ZERO);
         schedule.plan(SWP1, start);
         let late = start + Duration::from_millis(60);
         assert_eq!(schedule.take(late), Some(SWP1));
@@ -242,7 +209,7 @@ mod tests {
     // Broken if an answer older than an announcement were folded in after it.
     #[test]
     fn an_outdated_answer_is_asked_for_again() {
-        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        let (mut schedule, start) = (Schedule::default(), Time::ZERO);
         schedule.plan(SWP1, start);
         schedule.take(start);
         schedule.again(SWP1, start);
@@ -253,7 +220,7 @@ mod tests {
     // Broken if ipvlans were asked for again and again, or what waits for the answer went on without it.
     #[test]
     fn ipvlans_are_asked_for_once() {
-        let (mut schedule, start) = (Schedule::default(), Instant::now());
+        let (mut schedule, start) = (Schedule::default(), Time::ZERO);
         schedule.plan(Question::Ipvlans, start);
         schedule.plan(Question::Ipvlans, start);
         assert_eq!(schedule.take(start), Some(Question::Ipvlans));
