@@ -129,7 +129,7 @@ fn mac_changes_while_no_agent_runs() {
         world.act(&Action::SetMac(Dev::port(1), [2, 0xaa, 0, 0, 0, 1]));
         world.act(&Action::Delete { dev: Dev::port(2), quietly: true });
         rig.restart(&world)?;
-        rig.settle_watched(|rig, _| anchored(rig.reconciler.applied().tables()))?;
+        rig.settle_watched(|rig, _| anchored(rig))?;
         judge_step("tiny", &mut rig, &world)
     };
     run().unwrap();
