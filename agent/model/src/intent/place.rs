@@ -107,15 +107,18 @@ fn objection<T>(reason: Reason, text: impl Into<String>) -> Result<T, Objection>
 pub fn aware_bridge(topology: &Topology, chip: &ChipIdentity) -> Option<IfIndex> {
     let policy = Policy::default();
     let scene = Scene::alone(topology, &policy, chip, None);
-    let dot1q =
-        |link: &Link| matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. });
-    let aware = |link: &&Link| is_aware(link) && dot1q(link) && scene.has_lanes(link);
+    let aware = |link: &&Link| is_aware(link) && is_dot1q(link) && scene.has_lanes(link);
     topology.links().find(aware).map(|link| link.ifindex)
 }
 
 /// A bridge that tells VLANs apart.
 pub(super) const fn is_aware(link: &Link) -> bool {
     matches!(link.kind, LinkKind::Bridge { vlan_filtering: true, .. })
+}
+
+/// A bridge whose VLANs have 802.1Q tags.
+const fn is_dot1q(link: &Link) -> bool {
+    matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. })
 }
 
 /// Does a device stand on a port of this chip, however high?
@@ -302,9 +305,10 @@ impl Scene<'_> {
 
     /// Has a bridge a member that the chip could bridge?
     fn has_lanes(&self, bridge: &Link) -> bool {
+        let takes_vlans = !(is_aware(bridge) && is_dot1q(bridge));
         self.topology.members(bridge.ifindex).any(|member| {
             let vlan = matches!(member.kind, LinkKind::Vlan { .. });
-            !(vlan && is_aware(bridge)) && self.lane(member).is_ok()
+            (takes_vlans || !vlan) && self.lane(member).is_ok()
         })
     }
 
