@@ -162,7 +162,13 @@ impl Reconciler {
             Object::Domain(domain) => self.want_domain(domain),
         };
         let applied = &self.applied;
-        self.book.put(object, entries, |key| applied.get(key).is_some() || applied.is_unknown(key));
+        let in_chip = |key: &Key| applied.tables().contains_key(key) || applied.is_unknown(key);
+        // a row that two want is the one's until that lets go of it
+        for key in self.book.put(object, entries, in_chip) {
+            if applied.get(&key) != self.book.wanted(&key) {
+                self.due.extend(self.book.owners(&key));
+            }
+        }
         if object == Object::Leftover {
             for key in applied.tables().keys() {
                 if !self.book.has(key) {
