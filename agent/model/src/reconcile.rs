@@ -230,8 +230,10 @@ impl Reconciler {
             let trouble = self.troubles.get(owner);
             !made && trouble.is_some_and(|trouble| matches!(trouble.retry, Retry::At(_)))
         };
-        let owners = self.book.owners(key).filter(|owner| !waits(owner));
-        self.due.extend(owners);
+        let owners = self.book.owners(key);
+        let due: Vec<Object> =
+            owners.filter(|owner| !waits(owner) || self.router_waits(*owner)).collect();
+        self.due.extend(due);
     }
 
     // --- Plan and apply -------------------------------------------------------------------------------------------
@@ -317,7 +319,9 @@ impl Reconciler {
     /// Plans an object; a plan with changes becomes a run.
     fn start(&mut self, object: Object) {
         let obstacle = self.want(object);
-        if self.book.rows(object).any(|key| self.locks.contains_key(key)) {
+        // what hangs on a row in doubt waits until that was read back
+        let fenced = |key: &Key| self.locks.contains_key(key) || self.applied.is_unknown(key);
+        if self.book.rows(object).any(fenced) {
             return;
         }
         self.due.remove(&object);
@@ -361,11 +365,11 @@ impl Reconciler {
             Some((change, failure)) => {
                 let before = self.troubles.get(&object);
                 let trouble = Trouble::after(&change, &failure, before, now);
+                self.troubles.insert(object, trouble);
                 // the ports of a domain are bridged without its router interface meanwhile
-                if trouble.of_router && matches!(object, Object::Domain(_)) {
+                if self.router_waits(object) {
                     self.due.insert(object);
                 }
-                self.troubles.insert(object, trouble);
                 self.wake_dependents(object);
                 self.due.extend(self.leaving());
             }

@@ -10,7 +10,7 @@ use crate::plan::{
     Object, bridging_entries, domain_entries, router_entries, subport_entries, trap_entries,
     vr_entries,
 };
-use crate::retry::Retry;
+use crate::retry::{Retry, Trouble};
 use crate::topology::{Link, LinkKind};
 
 impl Reconciler {
@@ -255,15 +255,12 @@ impl Reconciler {
     }
 
     /// The router interface of a domain was refused and its time has not come.
-    fn router_waits(&self, object: Object) -> bool {
-        let there = self.allocation.rif(object).is_some_and(|rif| {
-            self.applied.get(&Key::Rif(rif)).is_some() || self.applied.is_unknown(&Key::Rif(rif))
-        });
-        !there
-            && self
-                .troubles
-                .get(&object)
-                .is_some_and(|trouble| trouble.of_router && trouble.retry != Retry::Now)
+    pub(super) fn router_waits(&self, object: Object) -> bool {
+        let there = self.allocation.rif(object).is_some_and(|rif| self.is_there(&Key::Rif(rif)));
+        let refused = |trouble: &Trouble| trouble.of_router && trouble.retry != Retry::Now;
+        matches!(object, Object::Domain(_))
+            && !there
+            && self.troubles.get(&object).is_some_and(refused)
     }
 
     /// Where a sub-port is, once its LAG is there.
