@@ -309,7 +309,9 @@ pub(crate) fn anchored(rig: &Rig) -> Result<(), String> {
     for entry in tables.values() {
         let Entry::Rif(rif) = entry else { continue };
         let fid = rif.kind.fid();
-        if !rif.enabled || !tables.contains_key(&Key::FidRif(fid)) {
+        // the FID may still belong to the one that it replaces
+        let of_fid = Entry::FidRif { fid, rif: rif.rif };
+        if !rif.enabled || tables.get(&Key::FidRif(fid)) != Some(&of_fid) {
             continue;
         }
         let slots = [(1, rif.vrrp_ipv4), (2, rif.vrrp_ipv6)];
