@@ -185,7 +185,7 @@ impl Scene<'_> {
                 }
             }
             _ => match link.lower().and_then(|lower| self.topology.link(lower)) {
-                Some(lower) if self.stands_on_chip(lower) => objection(
+                Some(lower) if self.stands_on_place(lower) => objection(
                     Reason::UpperUnsupported,
                     format!("is a kind of device that the chip has over {}", lower.ifname),
                 ),
@@ -216,7 +216,7 @@ impl Scene<'_> {
     fn vlan_of(&self, lower: &Link, vid: u16, protocol: TagProtocol) -> Result<Lane, Objection> {
         let lane = match &lower.kind {
             LinkKind::Vlan { .. } | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. }
-                if self.stands_on_chip(lower) =>
+                if self.stands_on_place(lower) =>
             {
                 let text = format!("{} is a port of the chip or a LAG of them", lower.ifname);
                 return objection(Reason::UpperUnsupported, text);
@@ -310,6 +310,19 @@ impl Scene<'_> {
             let vlan = matches!(member.kind, LinkKind::Vlan { .. });
             (takes_vlans || !vlan) && self.lane(member).is_ok()
         })
+    }
+
+    /// Is it, or does it stand on, what the chip could have: a port, a LAG of ports, or a bridge with a member that it could bridge?
+    fn stands_on_place(&self, link: &Link) -> bool {
+        let own = match link.kind {
+            LinkKind::Bridge { .. } => self.has_lanes(link),
+            LinkKind::Bond { .. } | LinkKind::Team => {
+                self.ports_of_lag(link.ifindex).next().is_some()
+            }
+            _ => self.chip.port_of(link).is_some(),
+        };
+        let lower = link.lower().and_then(|lower| self.topology.link(lower));
+        own || lower.is_some_and(|lower| self.stands_on_place(lower))
     }
 
     /// Is there a port of the chip anywhere below?
