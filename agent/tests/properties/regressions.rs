@@ -337,3 +337,83 @@ fn vlan_in_a_bridge_of_unknown_protocol() {
         each_step("spectrum2", &Story(story)).unwrap();
     }
 }
+
+// Broken if a LAG that can't go, because a port of it could not be taken out, were asked to go again and again without a pause.
+#[test]
+fn port_is_not_let_out_of_a_lag_that_goes() {
+    let run = |nth, how| -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("spectrum2", &world)?;
+        let bond = Dev::bond(1);
+        for action in bond_of(bond, &[4]) {
+            let events = world.act(&action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        rig.plan_refusal(Refusal { nth, how });
+        let events = world.act(&Action::Enslave(Dev::port(4), None));
+        rig.feed(events);
+        rig.settle()?;
+        rig.recover()?;
+        judge_step("spectrum2", &mut rig, &world)
+    };
+    for nth in 1..6 {
+        for how in [Failing::Transient, Failing::Rejected, Failing::UnknownNotDone] {
+            run(nth, how).unwrap_or_else(|why| panic!("Write {nth}, {how:?}: {why}"));
+        }
+    }
+}
+
+// Broken if a port for which one LAG had no room waited for that before it joined another LAG.
+#[test]
+fn port_that_a_full_lag_refused_joins_another() {
+    let (full, other) = (Dev::bond(1), Dev::bond(0));
+    let mut story = bond_of(full, &[2, 3, 4]);
+    for port in [2, 3, 4] {
+        let mut story = story.clone();
+        story.extend(bond_of(other, &[port]));
+        each_step("tiny", &Story(story)).unwrap();
+    }
+    story.push(Action::Enslave(Dev::port(4), None));
+    each_step("tiny", &Story(story)).unwrap();
+}
+
+// Broken if a port stayed in a LAG that is nobody's any more, because the LAG that it belongs to now has another one's number.
+#[test]
+fn lags_exchange_ports_while_no_agent_runs() {
+    let run = || -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("tiny", &world)?;
+        let (one, two) = (Dev::bond(0), Dev::bond(1));
+        for action in bond_of(one, &[4]).iter().chain(&bond_of(two, &[2])) {
+            let events = world.act(action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        world.act(&Action::Enslave(Dev::port(2), Some(one)));
+        rig.restart(&world)?;
+        rig.settle()?;
+        judge_step("tiny", &mut rig, &world)
+    };
+    run().unwrap();
+}
+
+// Broken if a device over a bridge whose only member the chip can't bridge were said to stand on the chip.
+#[test]
+fn stack_on_a_bridge_of_a_macvlan() {
+    let (bridge, vmac) = (Dev::bridge(0), Dev::vmac(0));
+    let stacked = Action::Create {
+        dev: Dev::MACSEC,
+        lower: Lower::On(bridge),
+        mac: None,
+        kind: Kind::Stacked,
+    };
+    let lower = Lower::On(Dev::port(2));
+    let story = vec![
+        stacked,
+        Action::AddAddress(Dev::MACSEC, plain("10.0.3.1")),
+        Action::Create { dev: vmac, lower, mac: Some(VRRP_5), kind: Kind::Macvlan },
+        Action::Enslave(vmac, Some(bridge)),
+    ];
+    each_step("spectrum2", &Story(story)).unwrap();
+}
