@@ -50,6 +50,14 @@ enum Obstacle {
     Known,
 }
 
+/// A row that the chip did not take, while the rest of its plan went on.
+#[derive(Debug, Clone, PartialEq)]
+struct Refusal {
+    /// The content that it did not take.
+    to: Option<Entry>,
+    trouble: Trouble,
+}
+
 /// Names one submitted change until its answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
@@ -90,7 +98,7 @@ pub struct Reconciler {
 
     applied: Applied,
     troubles: BTreeMap<Object, Trouble>,
-    refusals: BTreeMap<Key, Trouble>,
+    refusals: BTreeMap<Key, Refusal>,
     /// What forwarding tables of Linux's bridges have of what they should have.
     holdings: BTreeMap<(Domain, Mac), Holding>,
 }
@@ -230,8 +238,10 @@ impl Reconciler {
             let trouble = self.troubles.get(owner);
             !made && trouble.is_some_and(|trouble| matches!(trouble.retry, Retry::At(_)))
         };
-        let owners = self.book.owners(key).filter(|owner| !waits(owner));
-        self.due.extend(owners);
+        let owners = self.book.owners(key);
+        let due: Vec<Object> =
+            owners.filter(|owner| !waits(owner) || self.router_waits(*owner)).collect();
+        self.due.extend(due);
     }
 
     /// Nobody knows what a row holds: it is left alone until [`Self::settle`].
@@ -296,8 +306,10 @@ impl Reconciler {
             }
             Outcome::Skipped => {
                 if let Err(failure) = result {
-                    let trouble = Trouble::after(&change, failure, self.refusals.get(&key), now);
-                    self.refusals.insert(key, trouble);
+                    let before = self.refusals.get(&key).map(|refusal| &refusal.trouble);
+                    let trouble = Trouble::after(&change, failure, before, now);
+                    let to = change.after().cloned();
+                    self.refusals.insert(key, Refusal { to, trouble });
                 }
             }
             Outcome::Doubtful => self.applied.doubt(&key),
@@ -310,7 +322,8 @@ impl Reconciler {
 
     /// When [`Self::ready`] has to be asked again though nothing happened.
     pub fn deadline(&self) -> Option<Duration> {
-        let troubles = self.troubles.values().chain(self.refusals.values());
+        let refusals = self.refusals.values().map(|refusal| &refusal.trouble);
+        let troubles = self.troubles.values().chain(refusals);
         troubles.filter_map(|trouble| trouble.retry.time()).min()
     }
 
@@ -322,12 +335,18 @@ impl Reconciler {
     /// Plans an object; a plan with changes becomes a run.
     fn start(&mut self, object: Object) {
         let obstacle = self.want(object);
-        if self.book.rows(object).any(|key| self.locks.contains_key(key)) {
+        // what hangs on a row in doubt waits until that was read back
+        let fenced = |key: &Key| self.locks.contains_key(key) || self.applied.is_unknown(key);
+        if self.book.rows(object).any(fenced) {
             return;
         }
         self.due.remove(&object);
         let (book, applied) = (&self.book, &self.applied);
-        self.refusals.retain(|key, _| applied.get(key) != book.wanted(key));
+        // what was refused says nothing of another content
+        self.refusals.retain(|key, refusal| {
+            let wanted = book.wanted(key);
+            applied.get(key) != wanted && refusal.to.as_ref() == wanted
+        });
         let plan = self.plan(object);
         match obstacle {
             Obstacle::Full(reason) => {
@@ -353,7 +372,8 @@ impl Reconciler {
 
     /// What leads to the booked content, without the rows that wait for a retry.
     fn plan(&self, object: Object) -> Plan {
-        let waits = |key: &&Key| self.refusals.get(key).is_some_and(|t| t.retry != Retry::Now);
+        let refused = |refusal: &Refusal| refusal.trouble.retry != Retry::Now;
+        let waits = |key: &&Key| self.refusals.get(key).is_some_and(refused);
         let rows = self.book.rows(object).filter(|key| !waits(key));
         diff(&self.applied, rows.map(|key| (key, self.book.wanted(key))))
     }
@@ -366,11 +386,11 @@ impl Reconciler {
             Some((change, failure)) => {
                 let before = self.troubles.get(&object);
                 let trouble = Trouble::after(&change, &failure, before, now);
+                self.troubles.insert(object, trouble);
                 // the ports of a domain are bridged without its router interface meanwhile
-                if trouble.of_router && matches!(object, Object::Domain(_)) {
+                if self.router_waits(object) {
                     self.due.insert(object);
                 }
-                self.troubles.insert(object, trouble);
                 self.wake_dependents(object);
                 self.due.extend(self.leaving());
             }
@@ -395,8 +415,9 @@ impl Reconciler {
             trouble.retry = Retry::Now;
             self.due.insert(*object);
         }
-        for (key, trouble) in self.refusals.iter_mut().filter(|(_, trouble)| ripe(trouble)) {
-            trouble.retry = Retry::Now;
+        let refusals = self.refusals.iter_mut().filter(|(_, refusal)| ripe(&refusal.trouble));
+        for (key, refusal) in refusals {
+            refusal.trouble.retry = Retry::Now;
             self.due.extend(self.book.owners(key));
         }
     }

@@ -138,6 +138,8 @@ fn tell(rig: &mut Rig, world: &mut World, action: &Action, lost: &mut bool) {
         Action::Overrun => *lost = true,
         Action::Resync => rig.reconciler.replace(world.snapshot()),
         _ if std::mem::take(lost) => {
+            // who asked for a MAC is in no dump
+            events.iter().for_each(|event| world.nobody_heard(event));
             rig.reconciler.replace(world.snapshot());
             let own = |event: &Event| matches!(event, Event::FiltersSettled(_));
             rig.feed(events.into_iter().filter(own).collect());

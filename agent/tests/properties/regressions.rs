@@ -129,7 +129,7 @@ fn mac_changes_while_no_agent_runs() {
         world.act(&Action::SetMac(Dev::port(1), [2, 0xaa, 0, 0, 0, 1]));
         world.act(&Action::Delete { dev: Dev::port(2), quietly: true });
         rig.restart(&world)?;
-        rig.settle_watched(|rig, _| anchored(rig.reconciler.applied().tables()))?;
+        rig.settle_watched(|rig, _| anchored(rig))?;
         judge_step(&mut rig, &world)
     };
     run().unwrap();
@@ -238,4 +238,182 @@ fn port_leaves_its_lag_while_no_agent_runs() {
         judge_step(&mut rig, &world)
     };
     run().unwrap();
+}
+
+// Broken if a port that moves from a LAG to a bridge stayed where it was because the bridge was compared before the LAG's router
+// interface, which waits for the LAG, had let go of the port.
+#[test]
+fn bridge_is_compared_before_the_lag_lets_go() {
+    let run = |seed| -> Outcome {
+        let (bond, aware) = (Dev::bond(0), Dev::bridge(1));
+        let filtering = Kind::Bridge { filtering: true, protocol: Protocol::Dot1q };
+        let mut story = bond_of(bond, &[2, 3]);
+        story.extend([
+            Action::AddAddress(bond, plain("10.0.1.2")),
+            // Flooding is set up already, so that the other bridge has nothing to wait for.
+            Action::Create { dev: aware, lower: Lower::None, mac: None, kind: filtering },
+            Action::Enslave(Dev::port(1), Some(aware)),
+            Action::Enslave(Dev::port(2), Some(Dev::bridge(0))),
+        ]);
+        let mut world = World::new();
+        let mut rig = Rig::new("spectrum2", seed);
+        rig.reconciler.replace(world.snapshot());
+        for action in &story {
+            let events = world.act(action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        all_agree(&mut rig, &world)
+    };
+    for seed in 0..16 {
+        run(seed).unwrap_or_else(|why| panic!("Seed {seed}: {why}"));
+    }
+}
+
+// Broken if a port of a bridge that went while no agent ran were taken for the holder of the bridge's router interface.
+#[test]
+fn bridge_goes_while_no_agent_runs() {
+    let run = || -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("tiny", &world)?;
+        let (bridge, port) = (Dev::bridge(0), Dev::port(2));
+        let story =
+            [Action::Enslave(port, Some(bridge)), Action::AddAddress(bridge, plain("10.0.1.2"))];
+        for action in &story {
+            let events = world.act(action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        world.act(&Action::Delete { dev: bridge, quietly: true });
+        world.act(&Action::AddAddress(port, plain("10.0.1.2")));
+        rig.restart(&world)?;
+        rig.settle()?;
+        judge_step(&mut rig, &world)
+    };
+    run().unwrap();
+}
+
+// Broken if what hangs on a router interface were written while nobody knows whether that one is there, again and again.
+#[test]
+fn bridge_whose_router_interface_is_in_doubt() {
+    let run = |nth| -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("spectrum2", &world)?;
+        let bridge = Dev::bridge(0);
+        for action in [
+            Action::Enslave(Dev::port(1), Some(bridge)),
+            Action::AddAddress(bridge, plain("10.0.1.2")),
+            Action::Filtering(bridge, true, Protocol::Dot1q),
+        ] {
+            let events = world.act(&action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        rig.plan_refusal(Refusal { nth, how: Failing::UnknownNotDone });
+        let events = world.act(&Action::Filtering(bridge, false, Protocol::Dot1q));
+        rig.feed(events);
+        rig.settle()?;
+        rig.recover()?;
+        judge_step(&mut rig, &world)
+    };
+    for nth in 1..40 {
+        run(nth).unwrap_or_else(|why| panic!("Write {nth}: {why}"));
+    }
+}
+
+// Broken if a bridge whose protocol the chip does not know were said to have no port of the chip, because its only one is a VLAN.
+#[test]
+fn vlan_in_a_bridge_of_unknown_protocol() {
+    let (bridge, vlan) = (Dev::bridge(0), Dev::vlan(1));
+    let tagged = Kind::Vlan { vid: 5, protocol: Protocol::Dot1q };
+    for protocol in [Protocol::Other, Protocol::Dot1ad] {
+        let lower = Lower::On(Dev::port(1));
+        let story = vec![
+            Action::Filtering(bridge, true, protocol),
+            Action::AddAddress(bridge, plain("10.0.1.2")),
+            Action::Create { dev: vlan, lower, mac: None, kind: tagged },
+            Action::Enslave(vlan, Some(bridge)),
+        ];
+        each_step("spectrum2", &Story(story)).unwrap();
+    }
+}
+
+// Broken if a LAG that can't go, because a port of it could not be taken out, were asked to go again and again without a pause.
+#[test]
+fn port_is_not_let_out_of_a_lag_that_goes() {
+    let run = |nth, how| -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("spectrum2", &world)?;
+        let bond = Dev::bond(1);
+        for action in bond_of(bond, &[4]) {
+            let events = world.act(&action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        rig.plan_refusal(Refusal { nth, how });
+        let events = world.act(&Action::Enslave(Dev::port(4), None));
+        rig.feed(events);
+        rig.settle()?;
+        rig.recover()?;
+        judge_step(&mut rig, &world)
+    };
+    for nth in 1..6 {
+        for how in [Failing::Transient, Failing::Rejected, Failing::UnknownNotDone] {
+            run(nth, how).unwrap_or_else(|why| panic!("Write {nth}, {how:?}: {why}"));
+        }
+    }
+}
+
+// Broken if a port for which one LAG had no room waited for that before it joined another LAG.
+#[test]
+fn port_that_a_full_lag_refused_joins_another() {
+    let (full, other) = (Dev::bond(1), Dev::bond(0));
+    let mut story = bond_of(full, &[2, 3, 4]);
+    for port in [2, 3, 4] {
+        let mut story = story.clone();
+        story.extend(bond_of(other, &[port]));
+        each_step("tiny", &Story(story)).unwrap();
+    }
+    story.push(Action::Enslave(Dev::port(4), None));
+    each_step("tiny", &Story(story)).unwrap();
+}
+
+// Broken if a port stayed in a LAG that is nobody's any more, because the LAG that it belongs to now has another one's number.
+#[test]
+fn lags_exchange_ports_while_no_agent_runs() {
+    let run = || -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::started("tiny", &world)?;
+        let (one, two) = (Dev::bond(0), Dev::bond(1));
+        for action in bond_of(one, &[4]).iter().chain(&bond_of(two, &[2])) {
+            let events = world.act(action);
+            rig.feed(events);
+            rig.settle()?;
+        }
+        world.act(&Action::Enslave(Dev::port(2), Some(one)));
+        rig.restart(&world)?;
+        rig.settle()?;
+        judge_step(&mut rig, &world)
+    };
+    run().unwrap();
+}
+
+// Broken if a device over a bridge whose only member the chip can't bridge were said to stand on the chip.
+#[test]
+fn stack_on_a_bridge_of_a_macvlan() {
+    let (bridge, vmac) = (Dev::bridge(0), Dev::vmac(0));
+    let stacked = Action::Create {
+        dev: Dev::MACSEC,
+        lower: Lower::On(bridge),
+        mac: None,
+        kind: Kind::Stacked,
+    };
+    let lower = Lower::On(Dev::port(2));
+    let story = vec![
+        stacked,
+        Action::AddAddress(Dev::MACSEC, plain("10.0.3.1")),
+        Action::Create { dev: vmac, lower, mac: Some(VRRP_5), kind: Kind::Macvlan },
+        Action::Enslave(vmac, Some(bridge)),
+    ];
+    each_step("spectrum2", &Story(story)).unwrap();
 }

@@ -45,8 +45,7 @@ fn restart_after_changes() {
         }
         rig.restart(&world)?;
         rig.settle_watched(|rig, change| {
-            anchored(rig.reconciler.applied().tables())
-                .map_err(|why| format!("After {change:?}: {why}"))
+            anchored(rig).map_err(|why| format!("After {change:?}: {why}"))
         })?;
         rig.recover()?;
         judge_step(&mut rig, &world)

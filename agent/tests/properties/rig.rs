@@ -52,6 +52,8 @@ pub(crate) struct Rig {
     refusals: Vec<Refusal>,
     /// The last row whose write failed by plan.
     pub(crate) refused: Option<Key>,
+    /// Rows for which the chip itself had no room, and has not taken since.
+    pub(crate) without_room: BTreeSet<Key>,
     random: u64,
 }
 
@@ -82,6 +84,7 @@ impl Rig {
             outstanding: Vec::new(),
             refusals: Vec::new(),
             refused: None,
+            without_room: BTreeSet::new(),
             random: seed,
         }
     }
@@ -352,7 +355,13 @@ impl Rig {
         synchronous::settle(&mut self.session, &mut self.session_time, |_, frame| {
             chip.emad(time, frame).expect("the session sends EMAD frames")
         });
-        self.session.poll().expect("every change is answered").result
+        let result = self.session.poll().expect("every change is answered").result;
+        if result.as_ref().is_err_and(|error| error.class() == Class::Capacity) {
+            self.without_room.insert(change.key());
+        } else {
+            self.without_room.remove(&change.key());
+        }
+        result
     }
 
     fn read(&mut self, enumerate: Option<u16>, keys: &[Key]) -> Result<ReadBack, String> {

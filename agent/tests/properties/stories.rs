@@ -416,8 +416,17 @@ fn odd() -> impl Strategy<Value = Vec<Action>> {
     let enslaved = vec![address(Dev::port(2)), on_port, Action::Enslave(vmac, Some(bridge))];
     let own_link_local = Action::KernelLinkLocal { dev: vmac, flags: Flags::None, says_so: true };
     let opened = vec![address(Dev::port(2)), on_port, own_link_local];
+    let stopped = vec![address(Dev::port(2)), on_port, Action::ProtoDown(vmac, true)];
+    let twins = [(vlan, 5), (Dev::vlan(1), 10)].into_iter().flat_map(|(dev, vid)| {
+        let kind = Kind::Vlan { vid, protocol: Protocol::Dot1q };
+        let lower = Lower::On(Dev::port(3));
+        [created(dev, lower, None, kind), Action::Enslave(dev, Some(other))]
+    });
+    let unaware = Kind::Bridge { filtering: false, protocol: Protocol::Dot1q };
+    let twins = std::iter::once(created(other, Lower::None, None, unaware)).chain(twins).collect();
     let (dot1ad, unknown) = (provider(Protocol::Dot1ad), provider(Protocol::Other));
-    let scenes = vec![dot1ad, unknown, second, ovs, lag, locked, strays, enslaved, opened];
+    let scenes =
+        vec![dot1ad, unknown, second, ovs, lag, locked, strays, enslaved, opened, stopped, twins];
     select(scenes)
 }
 

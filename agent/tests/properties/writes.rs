@@ -36,7 +36,7 @@ pub(crate) fn every_write(story: &Story) -> Outcome {
         rig.settle_watched(|rig, change| {
             let now = fates(rig);
             step_is_sound(&before, &after, &wanted, &last, &now)
-                .and_then(|()| anchored(rig.reconciler.applied().tables()))
+                .and_then(|()| anchored(rig))
                 .map_err(|why| format!("In {number} ({action}) after {change:?}: {why}"))?;
             last = now;
             Ok(())

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bridging::{Member, members};
-use crate::place::is_bundle;
 use crate::rif::Shape;
 use crate::router::{RouterInterface, router_interfaces};
-use crate::{Kernel, Kind, Mac, Stp};
+use crate::verdict::is_running;
+use crate::{Device, Kernel, Kind, Mac, Stp};
 
 /// Everything that a switch does, in one kernel state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct Switch {
     pub router_interfaces: BTreeMap<u32, RouterInterface>,
     /// The members that the chip bridges, by the ifindex of the bridge.
     pub bridges: BTreeMap<u32, Vec<Member>>,
-    /// Ports whose frames count, and by which frames leave: all but those members of a bond that carry no traffic.
+    /// Ports whose frames count, and by which frames leave: all but those members of a bond that carry no traffic, and those
+    /// members of a team that are down.
     carrying: BTreeSet<u16>,
 }
 
@@ -53,10 +54,12 @@ impl Switch {
     pub fn of(kernel: &Kernel) -> Self {
         let is_bridge = |ifindex: &u32| matches!(kernel.devices[ifindex].kind, Kind::Bridge { .. });
         let bridges = kernel.devices.keys().copied().filter(is_bridge);
-        let carrying = kernel
-            .devices
-            .values()
-            .filter(|device| device.carries || !kernel.master_of(device).is_some_and(is_bundle));
+        let carries = |device: &&Device| match kernel.master_of(device).map(|master| master.kind) {
+            Some(Kind::Bond { .. }) => device.carries,
+            Some(Kind::Team) => is_running(device),
+            _ => true,
+        };
+        let carrying = kernel.devices.values().filter(carries);
         Self {
             router_interfaces: router_interfaces(kernel),
             bridges: bridges.map(|bridge| (bridge, members(kernel, bridge))).collect(),

@@ -122,7 +122,7 @@ fn loses_fast_path(kernel: &Kernel, ifindex: u32) -> bool {
 }
 
 /// IFF_UP, and an operational state that is not one of the three bad ones; unknown counts as up.
-fn is_running(device: &Device) -> bool {
+pub(crate) fn is_running(device: &Device) -> bool {
     device.up && !matches!(device.oper, Oper::Down | Oper::LowerLayerDown | Oper::NotPresent)
 }
 

@@ -107,15 +107,18 @@ fn objection<T>(reason: Reason, text: impl Into<String>) -> Result<T, Objection>
 pub fn aware_bridge(topology: &Topology, chip: &ChipIdentity) -> Option<IfIndex> {
     let policy = Policy::default();
     let scene = Scene::alone(topology, &policy, chip, None);
-    let dot1q =
-        |link: &Link| matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. });
-    let aware = |link: &&Link| is_aware(link) && dot1q(link) && scene.has_lanes(link);
+    let aware = |link: &&Link| is_aware(link) && is_dot1q(link) && scene.has_lanes(link);
     topology.links().find(aware).map(|link| link.ifindex)
 }
 
 /// A bridge that tells VLANs apart.
 pub(super) const fn is_aware(link: &Link) -> bool {
     matches!(link.kind, LinkKind::Bridge { vlan_filtering: true, .. })
+}
+
+/// A bridge whose VLANs have 802.1Q tags.
+const fn is_dot1q(link: &Link) -> bool {
+    matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1Q, .. })
 }
 
 /// Does a device stand on a port of this chip, however high?
@@ -182,7 +185,7 @@ impl Scene<'_> {
                 }
             }
             _ => match link.lower().and_then(|lower| self.topology.link(lower)) {
-                Some(lower) if self.stands_on_chip(lower) => objection(
+                Some(lower) if self.stands_on_place(lower) => objection(
                     Reason::UpperUnsupported,
                     format!("is a kind of device that the chip has over {}", lower.ifname),
                 ),
@@ -213,7 +216,7 @@ impl Scene<'_> {
     fn vlan_of(&self, lower: &Link, vid: u16, protocol: TagProtocol) -> Result<Lane, Objection> {
         let lane = match &lower.kind {
             LinkKind::Vlan { .. } | LinkKind::Macvlan { .. } | LinkKind::Ipvlan { .. }
-                if self.stands_on_chip(lower) =>
+                if self.stands_on_place(lower) =>
             {
                 let text = format!("{} is a port of the chip or a LAG of them", lower.ifname);
                 return objection(Reason::UpperUnsupported, text);
@@ -302,10 +305,24 @@ impl Scene<'_> {
 
     /// Has a bridge a member that the chip could bridge?
     fn has_lanes(&self, bridge: &Link) -> bool {
+        let takes_vlans = !(is_aware(bridge) && is_dot1q(bridge));
         self.topology.members(bridge.ifindex).any(|member| {
             let vlan = matches!(member.kind, LinkKind::Vlan { .. });
-            !(vlan && is_aware(bridge)) && self.lane(member).is_ok()
+            (takes_vlans || !vlan) && self.lane(member).is_ok()
         })
+    }
+
+    /// Is it, or does it stand on, what the chip could have: a port, a LAG of ports, or a bridge with a member that it could bridge?
+    fn stands_on_place(&self, link: &Link) -> bool {
+        let own = match link.kind {
+            LinkKind::Bridge { .. } => self.has_lanes(link),
+            LinkKind::Bond { .. } | LinkKind::Team => {
+                self.ports_of_lag(link.ifindex).next().is_some()
+            }
+            _ => self.chip.port_of(link).is_some(),
+        };
+        let lower = link.lower().and_then(|lower| self.topology.link(lower));
+        own || lower.is_some_and(|lower| self.stands_on_place(lower))
     }
 
     /// Is there a port of the chip anywhere below?

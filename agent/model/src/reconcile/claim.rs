@@ -67,9 +67,9 @@ impl Reconciler {
                 }
             };
             let Some(rif) = found else { continue };
-            if let (Place::Subport(lane), RifKind::Subport { at, .. }) =
-                (&interface.place, rif.kind)
-            {
+            if let Place::Subport(lane) = &interface.place {
+                // a port that was in a bridge shows the bridge's router interface: that one is swept
+                let RifKind::Subport { at, .. } = rif.kind else { continue };
                 if let (Some(ifindex), PortOrLag::Lag(lag)) = (lane.lag, at) {
                     self.allocation.claim_lag(ifindex, lag);
                 }

@@ -143,13 +143,13 @@ impl Reconciler {
         interface.is_some_and(|interface| interface.object() == object)
     }
 
-    /// Virtual routers and LAGs that nobody intends but that still have indices, and LAGs whose ports come or go.
+    /// Virtual routers and LAGs that nobody intends but that still have indices, and LAGs whose ports come or go. Those in trouble
+    /// have a retry of their own.
     pub(super) fn leaving(&self) -> Vec<Object> {
         let tables = self.allocation.tables().filter(|table| !self.tables.contains_key(table));
         let lags = self.allocation.lags().filter(|lag| !self.lags.contains_key(lag));
-        tables
-            .map(Object::VirtualRouter)
-            .chain(lags.chain(self.changing_lags()).map(Object::Lag))
-            .collect()
+        let lags = lags.chain(self.changing_lags()).map(Object::Lag);
+        let all = tables.map(Object::VirtualRouter).chain(lags);
+        all.filter(|object| !self.troubles.contains_key(object)).collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::plan::{
     Object, bridging_entries, domain_entries, router_entries, subport_entries, trap_entries,
     vr_entries,
 };
-use crate::retry::Retry;
+use crate::retry::{Retry, Trouble};
 use crate::topology::{Link, LinkKind};
 
 impl Reconciler {
@@ -162,7 +162,13 @@ impl Reconciler {
             Object::Domain(domain) => self.want_domain(domain),
         };
         let applied = &self.applied;
-        self.book.put(object, entries, |key| applied.get(key).is_some() || applied.is_unknown(key));
+        let in_chip = |key: &Key| applied.tables().contains_key(key) || applied.is_unknown(key);
+        // a row that two want is the one's until that lets go of it
+        for key in self.book.put(object, entries, in_chip) {
+            if applied.get(&key) != self.book.wanted(&key) {
+                self.due.extend(self.book.owners(&key));
+            }
+        }
         if object == Object::Leftover {
             for key in applied.tables().keys() {
                 if !self.book.has(key) {
@@ -249,15 +255,12 @@ impl Reconciler {
     }
 
     /// The router interface of a domain was refused and its time has not come.
-    fn router_waits(&self, object: Object) -> bool {
-        let there = self.allocation.rif(object).is_some_and(|rif| {
-            self.applied.get(&Key::Rif(rif)).is_some() || self.applied.is_unknown(&Key::Rif(rif))
-        });
-        !there
-            && self
-                .troubles
-                .get(&object)
-                .is_some_and(|trouble| trouble.of_router && trouble.retry != Retry::Now)
+    pub(super) fn router_waits(&self, object: Object) -> bool {
+        let there = self.allocation.rif(object).is_some_and(|rif| self.is_there(&Key::Rif(rif)));
+        let refused = |trouble: &Trouble| trouble.of_router && trouble.retry != Retry::Now;
+        matches!(object, Object::Domain(_))
+            && !there
+            && self.troubles.get(&object).is_some_and(refused)
     }
 
     /// Where a sub-port is, once its LAG is there.

@@ -9,7 +9,7 @@
 
 use super::{Obstacle, Reconciler};
 use crate::chip::{Entry, Key, LagId, Vid};
-use crate::plan::{Object, lag_entries};
+use crate::plan::lag_entries;
 use crate::{IfIndex, LocalPort};
 
 impl Reconciler {
@@ -34,8 +34,8 @@ impl Reconciler {
             Ok(mut entries) => {
                 // a port leaves one LAG before it joins another, and takes part once it has joined
                 entries.retain(|entry| match entry {
-                    Entry::LagCollector { port, .. } => match self.lag_of_port(*port) {
-                        Some(lag) => lag == ifindex,
+                    Entry::LagCollector { port, lag } => match self.collector(*port) {
+                        Some(joined) => joined == *lag,
                         None => self.is_at_rest(*port),
                     },
                     Entry::LagCollecting { port, .. } | Entry::LagPort { port, .. } => {
@@ -81,7 +81,7 @@ impl Reconciler {
         })
     }
 
-    /// The bonds and teams whose ports are not those in the chip; those in trouble have a retry of their own.
+    /// The bonds and teams whose ports are not those in the chip.
     pub(super) fn changing_lags(&self) -> impl Iterator<Item = IfIndex> {
         let leave = self.allocation.lags().filter(|ifindex| {
             let lag = self.allocation.lag(*ifindex);
@@ -92,16 +92,20 @@ impl Reconciler {
         let join = self.lags.iter().filter(|(ifindex, members)| {
             members.keys().any(|port| self.lag_of_port(*port) != Some(**ifindex))
         });
-        let all = leave.chain(join.map(|(ifindex, _)| *ifindex));
-        all.filter(|ifindex| !self.troubles.contains_key(&Object::Lag(*ifindex)))
+        leave.chain(join.map(|(ifindex, _)| *ifindex))
     }
 
     /// The bond or team to whose LAG the chip has joined a port.
     pub(super) fn lag_of_port(&self, port: LocalPort) -> Option<IfIndex> {
-        let Some(Entry::LagCollector { lag, .. }) = self.applied.get(&Key::LagCollector(port))
-        else {
-            return None;
-        };
-        self.allocation.lags().find(|ifindex| self.allocation.lag(*ifindex) == Some(*lag))
+        let lag = self.collector(port)?;
+        self.allocation.lags().find(|ifindex| self.allocation.lag(*ifindex) == Some(lag))
+    }
+
+    /// The LAG to which the chip has joined a port, be it nobody's.
+    fn collector(&self, port: LocalPort) -> Option<LagId> {
+        match self.applied.get(&Key::LagCollector(port))? {
+            Entry::LagCollector { lag, .. } => Some(*lag),
+            _ => None,
+        }
     }
 }

@@ -243,8 +243,8 @@ impl Reconciler {
             let leaving = moving && programmed && !self.accepts(lower, link.mac);
             return if leaving { Standing::plain(State::Pending) } else { Standing::with(reason) };
         }
-        if let Some(trouble) = row.as_ref().and_then(|row| self.refusals.get(row)) {
-            return Standing::troubled(trouble);
+        if let Some(refusal) = row.as_ref().and_then(|row| self.refusals.get(row)) {
+            return Standing::troubled(&refusal.trouble);
         }
         if programmed && lower.is_some_and(|lower| self.slots_are_settled(lower)) {
             return match self.fast_path(link) {
@@ -352,7 +352,8 @@ impl Reconciler {
         let lag = unit.and_then(RouterInterface::lag).map(Object::Lag);
         let seat = self.seat(ifindex);
         let is_owner = |key: &Key| self.book.owners(key).any(|o| o == seat || Some(o) == lag);
-        self.refusals.iter().find(|(key, _)| mine(key) && is_owner(key)).map(|(_, trouble)| trouble)
+        let mut refusals = self.refusals.iter();
+        refusals.find(|(key, _)| mine(key) && is_owner(key)).map(|(_, refusal)| &refusal.trouble)
     }
 
     /// The router interface of a device is to take frames for a MAC, for whichever owner.

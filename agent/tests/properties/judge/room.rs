@@ -17,6 +17,10 @@ pub(crate) fn has_room(rig: &Rig, world: &World) -> bool {
         mac.iter().fold(0_u64, |all, octet| all << 8 | u64::from(*octet)) >> free_bits
     };
     let profiles: BTreeSet<_> = rifs.values().map(|rif| prefix(rif.mac)).collect();
+    // Two router interfaces that share the only profile can't leave it one after the other.
+    let outdated = rig.reconciler.applied().rifs();
+    let outdated = outdated.filter(|rif| !profiles.contains(&prefix(rif.mac.0))).count();
+    let stuck = chip.mac_profiles == 1 && outdated > 1;
     let tables: BTreeSet<_> = rifs.values().map(|rif| rif.table).collect();
     let macs: usize = rifs.values().map(|rif| rif.answers.len()).sum();
     let routes = |ipv4: bool| {
@@ -46,6 +50,7 @@ pub(crate) fn has_room(rig: &Rig, world: &World) -> bool {
         && up_to(fids.len(), chip.fids.into())
         && up_to(tables.len(), chip.virtual_routers.into())
         && below(profiles.len(), u64::from(chip.mac_profiles).max(2))
+        && !stuck
         && below(macs, chip.fdb.into())
         && below(routes(true), chip.routes_ipv4.into())
         && below(routes(false), chip.routes_ipv6.into())

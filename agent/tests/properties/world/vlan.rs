@@ -111,4 +111,13 @@ impl World {
             events.push(Event::ReceivesNoMore(IfIndex(ifindex), Mac(mac)));
         }
     }
+
+    /// A message was lost: that somebody asked for a MAC by name, nobody will ever know.
+    pub(crate) fn nobody_heard(&mut self, event: &Event) {
+        if let Event::Receives(ifindex, mac) = event
+            && let Some(filters) = self.kernel.filters.get_mut(&ifindex.0)
+        {
+            filters.announced.remove(&mac.0);
+        }
+    }
 }

@@ -77,7 +77,14 @@ fn in_a_vlan_unaware_bridge() {
     }
     let copies = fate(&kernel, 3, None, STRANGER).bridged;
     assert_eq!(copies, bridged(20, None, &[(&[1, 2], Some(5))]));
+    // A bond says of each member whether it takes part, a team does not.
+    let mut team = kernel.clone();
+    team.devices.get_mut(&10).unwrap().kind = Kind::Team;
+    team.devices.get_mut(&2).unwrap().up = false;
     kernel.devices.get_mut(&2).unwrap().carries = false;
-    assert_eq!(fate(&kernel, 2, None, router), Fate::default());
-    assert_eq!(fate(&kernel, 3, None, STRANGER).bridged, bridged(20, None, &[(&[1], Some(5))]));
+    for kernel in [kernel, team] {
+        assert_eq!(fate(&kernel, 2, None, router), Fate::default());
+        let copies = fate(&kernel, 3, None, STRANGER).bridged;
+        assert_eq!(copies, bridged(20, None, &[(&[1], Some(5))]));
+    }
 }
