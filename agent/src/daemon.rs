@@ -20,7 +20,7 @@ mod observer;
 mod options;
 mod program;
 mod questions;
-mod record;
+pub mod record;
 mod reload;
 mod sizing;
 mod standing;
