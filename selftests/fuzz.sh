@@ -33,10 +33,10 @@ skip() { echo "fuzz.sh: $*"; exit 4; }
 
 # What rustc puts into every function for libFuzzer; stable flags of any toolchain. With --target, so that build scripts and macros
 # are left alone.
+FLAGS=-Cpasses=sancov-module
+for flag in level=4 inline-8bit-counters pc-table trace-compares; do FLAGS+=" -Cllvm-args=-sanitizer-coverage-$flag"; done
 build() {
-	RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
-		-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares" \
-		cargo build -q --locked --profile fuzz --target "$HOST" --target-dir "$TARGET_DIR/fuzz" \
+	RUSTFLAGS=$FLAGS cargo build -q --locked --profile fuzz --target "$HOST" --target-dir "$TARGET_DIR/fuzz" \
 		-p fuzz --features libfuzzer --bins </dev/null
 }
 binary() { echo "$TARGET_DIR/fuzz/$HOST/fuzz/fuzz-$1"; }

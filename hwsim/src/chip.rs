@@ -123,7 +123,7 @@ pub struct PortCounters {
 }
 
 /// The chip.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Chip {
     personality: Personality,
     chip_id: String,

@@ -27,10 +27,13 @@ pub fn run(data: &[u8]) {
         }
         bench.step(&mut chip, &mut input);
     }
-    serde_json::to_string(&chip.dump()).expect("a dump is plain data");
-    serde_json::to_string(&chip.counters()).expect("counters are plain data");
-    chip.reset(2);
-    assert!(chip.dump().rifs.iter().all(|rif| !rif.enabled), "a reset leaves nothing");
+    // These cost more than all accesses.
+    if data.len().is_multiple_of(16) {
+        serde_json::to_string(&chip.dump()).expect("a dump is plain data");
+        serde_json::to_string(&chip.counters()).expect("counters are plain data");
+        chip.reset(2);
+        assert!(chip.dump().rifs.iter().all(|rif| !rif.enabled), "a reset leaves nothing");
+    }
 }
 
 /// What is outside the chip.

@@ -24,8 +24,16 @@ const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 5]);
 /// First multicast ids of unknown unicast, multicast and broadcast.
 const FLOOD: [u16; 3] = [0, 4096, 8192];
 
+thread_local! {
+    static READY: Chip = ready();
+}
+
 /// The chip of the picture, all carriers up.
 pub(crate) fn chip() -> Chip {
+    READY.with(Chip::clone)
+}
+
+fn ready() -> Chip {
     let personality = Personality::load("spectrum2").expect("it is built in");
     let mut chip = Chip::new(personality, PORTS, "fuzz".into(), 1);
     for port in 1..=PORTS {

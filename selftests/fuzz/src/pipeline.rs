@@ -26,8 +26,11 @@ pub fn run(data: &[u8]) {
         now += u64::from(how >> 3) * 20_000_000;
         inject(&mut chip, Nanos(now), LocalPort(u16::from(how & 7)), input.chunk());
     }
-    serde_json::to_string(&chip.counters()).expect("counters are plain data");
-    serde_json::to_string(&chip.dump()).expect("a dump is plain data");
+    // These cost more than all frames.
+    if data.len().is_multiple_of(16) {
+        serde_json::to_string(&chip.counters()).expect("counters are plain data");
+        serde_json::to_string(&chip.dump()).expect("a dump is plain data");
+    }
 }
 
 fn inject(chip: &mut Chip, now: Nanos, port: LocalPort, frame: &[u8]) {
