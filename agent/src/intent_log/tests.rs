@@ -185,8 +185,7 @@ fn any_number_may_be_open() {
     let doubtful = |entry: Entry| Logged { acknowledged: None, doubtful: Some(entry) };
     let done = write(1, tree(0)) + "{\"done\":[1]}\n";
     fs::write(&path, [header, &done, &write(u64::MAX, tree(1))].concat()).unwrap();
-    let expected =
-        vec![(tree(0).key(), acknowledged(tree(0))), (tree(1).key(), doubtful(tree(1)))];
+    let expected = vec![(tree(0).key(), acknowledged(tree(0))), (tree(1).key(), doubtful(tree(1)))];
     let mut log = IntentLog::open(dir.path(), "0", 7);
     assert_eq!(rows(&log), expected);
     log.correct(&pvid(1).key(), Some(&pvid(1)));

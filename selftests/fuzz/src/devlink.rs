@@ -14,7 +14,8 @@ const GENERIC: usize = 4;
 pub fn run(data: &[u8]) {
     NetlinkMessage::<GenlMessage<Message>>::deserialize(data).ok();
     for message in messages(data).flatten() {
-        let (Some(&command), Some(octets)) = (message.payload.first(), message.payload.get(GENERIC..))
+        let (Some(&command), Some(octets)) =
+            (message.payload.first(), message.payload.get(GENERIC..))
         else {
             continue;
         };

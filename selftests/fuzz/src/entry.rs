@@ -57,7 +57,8 @@ pub(crate) fn entry(input: &mut Input<'_>) -> Entry {
         15 => Entry::PortVlan { port, vid, untagged: fid.0 & 1 == 0 },
         16 => Entry::PortLearning { port, vid, enabled: fid.0 & 1 == 0 },
         17 => {
-            let state = input.pick(&[StpState::Discarding, StpState::Learning, StpState::Forwarding]);
+            let state =
+                input.pick(&[StpState::Discarding, StpState::Learning, StpState::Forwarding]);
             Entry::PortStp { port, vid, state }
         }
         18 => Entry::PortVidFid { port, vid, fid, rif: some_rif(input) },

@@ -51,7 +51,8 @@ fn ready() -> Chip {
 
 fn write(chip: &mut Chip, register: impl Into<Register>) {
     let register = register.into();
-    let request = Frame::new(Operation::request(register.id(), Method::Write, 1), register.encode());
+    let request =
+        Frame::new(Operation::request(register.id(), Method::Write, 1), register.encode());
     let request = request.expect("every register fits a frame").encode();
     let answer = chip.emad(Nanos(0), &request).expect("it is a request").expect("no faults");
     let answer = Frame::decode(&answer).expect("it is an answer");
@@ -73,10 +74,7 @@ fn sub_port(chip: &mut Chip, rif: u16, port: u16) {
     let fid = 5120 + rif;
     let kind = RitrType::SpIf { lag: false, system_port: port, efid: fid, vid: 0 };
     write(chip, Sfmr { fid, flood_rsp: true, ..Sfmr::default() });
-    write(
-        chip,
-        Ritr { rif, mtu: 1500, if_mac: MAC, kind, if_vrrp_id_ipv4: 5, ..Ritr::default() },
-    );
+    write(chip, Ritr { rif, mtu: 1500, if_mac: MAC, kind, if_vrrp_id_ipv4: 5, ..Ritr::default() });
     write(
         chip,
         Sfd::new(
@@ -129,7 +127,8 @@ fn bridge(chip: &mut Chip) {
 }
 
 fn routes(chip: &mut Chip) {
-    let trap = |trap_id| RalueAction::Local { trap_action: TrapAction::Trap, trap_id, local_erif: 0 };
+    let trap =
+        |trap_id| RalueAction::Local { trap_action: TrapAction::Trap, trap_id, local_erif: 0 };
     for (prefix, length, action) in [
         ("10.0.1.1", 32, RalueAction::Ip2me { tunnel_ptr: None }),
         ("2001:db8:1::1", 128, RalueAction::Ip2me { tunnel_ptr: None }),

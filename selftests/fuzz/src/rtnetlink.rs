@@ -17,13 +17,8 @@ use firsthop_netlink::{Decoded, Message, Reply, Table, messages};
 /// Times that what is due is asked for, until nothing is.
 const ROUNDS: usize = 1000;
 
-const TABLES: [Table; 5] = [
-    Table::Links,
-    Table::Ipv4Addresses,
-    Table::Ipv6Addresses,
-    Table::Vlans,
-    Table::MacLists,
-];
+const TABLES: [Table; 5] =
+    [Table::Links, Table::Ipv4Addresses, Table::Ipv6Addresses, Table::Vlans, Table::MacLists];
 
 /// The target.
 pub fn run(data: &[u8]) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use firsthop_asic::spectrum::Reading;
 use firsthop_asic::spectrum::control::{Control, Members};
+use firsthop_asic::spectrum::registers;
 use firsthop_asic::spectrum::session::{Session, Settings};
 use firsthop_asic::{Capabilities, Subject, Ticket};
-use firsthop_asic::spectrum::registers;
 use firsthop_model::chip::Change;
 use hwsim::chip::{Chip, Nanos, Personality};
 
