@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench soak dist lint fmt clippy clean
+.PHONY: help demo test test-all bench soak fuzz dist lint fmt clippy clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -22,7 +22,7 @@ test: ## what a change must pass: format, lints, tests, register vectors, networ
 	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
 		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
 
-test-all: ## test, and a short fuzz, a soak of ten minutes, the newest kernel
+test-all: ## test, and short fuzzes, a soak of ten minutes, the newest kernel
 	@begun=$$SECONDS; echo "make test-all: make test, then the rest"; failed=0; \
 		$(MAKE) test || failed=1; selftests/suite extra || failed=1; selftests/suite totals || failed=1; \
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
@@ -33,6 +33,9 @@ bench: ## benchmarks, one JSON object a line
 
 soak: ## random changes on a running switch for SOAK_SECONDS (600)
 	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh)
+
+fuzz: ## coverage-guided fuzzing, FUZZ_SECONDS (600) for each of its targets
+	$(call timed,selftests/fuzz.sh)
 
 dist: ## a tar archive of the programs and the documentation
 	$(call timed,selftests/lib/install.sh build; $(build); selftests/lib/dist.sh $(TARGET) $(VERSION))

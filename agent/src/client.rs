@@ -17,7 +17,8 @@ mod text;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-pub use grammar::{Command, Options, Usage, parse};
+pub use answer::{Failure, refusal, show};
+pub use grammar::{Command, Options, Question, TrapTable, Usage, parse};
 
 /// How the program ends; scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

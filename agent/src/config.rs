@@ -202,16 +202,25 @@ impl Config {
         for path in paths {
             let text = fs::read_to_string(&path)
                 .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            let document = toml::from_str(&text).map_err(|source| ConfigError::Invalid {
-                path: path.clone(),
-                source: Box::new(source),
-            })?;
-            config.merge(document);
-            if config.liveness.withdraw_orphans && !config.liveness.watch {
-                return Err(ConfigError::Blind { path });
-            }
+            config.add(&path, &text)?;
         }
         Ok(config)
+    }
+
+    /// Adds what a file says; its keys win. `path` is for messages.
+    ///
+    /// # Errors
+    /// The text is not valid.
+    pub fn add(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let document = toml::from_str(text).map_err(|source| ConfigError::Invalid {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        self.merge(document);
+        if self.liveness.withdraw_orphans && !self.liveness.watch {
+            return Err(ConfigError::Blind { path: path.to_owned() });
+        }
+        Ok(())
     }
 
     fn merge(&mut self, document: Document) {

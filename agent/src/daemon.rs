@@ -18,7 +18,7 @@ mod flower;
 mod observer;
 mod options;
 mod program;
-mod record;
+pub mod record;
 mod reload;
 mod sizing;
 mod standing;

@@ -159,10 +159,10 @@ impl IntentLog {
             (Some(known), None) => Change::Remove(known),
             _ => return,
         };
-        // A number that no change has: those count from 1.
-        self.announce(u64::MAX, &change);
+        let Some(ticket) = free(&self.open).next() else { return };
+        self.announce(ticket, &change);
         self.note_done();
-        self.acknowledge(u64::MAX);
+        self.acknowledge(ticket);
         self.note_done();
     }
 
@@ -198,11 +198,9 @@ impl IntentLog {
         self.rows.retain(|_, row| *row != Logged::default());
         let mut text = String::new();
         write_line(&mut text, &self.header);
-        // Numbers that no open change has.
-        let free = self.open.keys().next_back().map_or(0, |last| last.saturating_add(1));
         let acknowledged = self.rows.values().filter_map(|row| row.acknowledged.clone());
         let mut done = Vec::new();
-        for (ticket, entry) in (free..).zip(acknowledged) {
+        for (ticket, entry) in free(&self.open).zip(acknowledged) {
             write_line(&mut text, &Line::Write { write: Step { ticket, entry } });
             done.push(ticket);
         }
@@ -230,6 +228,11 @@ fn write_line(text: &mut String, line: &Line) {
 /// The chip's generation, rows, and changes without an answer.
 type Replayed = (u64, BTreeMap<Key, Logged>, BTreeMap<u64, Line>);
 
+/// Numbers that no open change has.
+fn free(open: &BTreeMap<u64, Line>) -> impl Iterator<Item = u64> {
+    (0..=u64::MAX).filter(|ticket| !open.contains_key(ticket))
+}
+
 /// What a log says, if it is one of this chip.
 fn replay(text: &str, of: &str) -> Result<Replayed, String> {
     let (mut rows, mut open) = (BTreeMap::new(), BTreeMap::new());
@@ -246,6 +249,11 @@ fn replay(text: &str, of: &str) -> Result<Replayed, String> {
     };
     for line in lines.map(parse) {
         match line? {
+            Line::Write { write: step } | Line::Remove { remove: step }
+                if open.contains_key(&step.ticket) =>
+            {
+                return Err(format!("It has two changes under number {}", step.ticket));
+            }
             line @ (Line::Write { .. } | Line::Remove { .. }) => begin(&mut rows, &mut open, line),
             Line::Done { done } => {
                 for ticket in done {

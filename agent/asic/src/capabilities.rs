@@ -13,7 +13,7 @@ use firsthop_model::LocalPort;
 use serde_json::Value;
 
 use crate::AsicError;
-use crate::spectrum::Members;
+use crate::spectrum::control::Members;
 use crate::spectrum::registers::Dialect;
 
 /// What a chip is and how large its tables are.
@@ -72,7 +72,7 @@ const LAG_MEMBERS: u16 = 32;
 
 impl Capabilities {
     /// How changes are said to this chip.
-    pub(crate) fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Dialect {
         Dialect {
             ports: self.ports.iter().map(|port| port.local_port.0).max().unwrap_or(0),
             vlan_rif_has_efid: self.vlan_rif_has_efid,
@@ -84,7 +84,7 @@ impl Capabilities {
     ///
     /// # Errors
     /// [`AsicError::Missing`]: no chip id, generation, number of router interfaces, virtual routers or MAC profiles.
-    pub(crate) fn from_answers(
+    pub fn from_answers(
         hello: &Members,
         resources: &Members,
         ports: &Members,

@@ -24,7 +24,7 @@ use crate::capabilities::generation;
 use crate::{Asic, AsicError, Capabilities, Event, ReadBack, Ticket};
 
 mod channel;
-mod control;
+pub mod control;
 mod reading;
 pub mod recording;
 pub mod registers;
@@ -34,8 +34,7 @@ pub mod synchronous;
 mod tests;
 
 use channel::Channel;
-use control::Control;
-pub(crate) use control::Members;
+use control::{Control, Members};
 pub use reading::Reading;
 use session::{Session, Settings, Strays};
 

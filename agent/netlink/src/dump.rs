@@ -33,7 +33,7 @@ use crate::error::{OpenError, SnapshotError};
 use crate::message::{RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETVLAN};
 use crate::netns::Namespace;
 use crate::socket::{Buffers, Received, RouteSocket};
-use reply::Reply;
+pub use reply::Reply;
 
 /// Dumps of one table until it counts as changing too fast.
 const ATTEMPTS: u32 = 5;

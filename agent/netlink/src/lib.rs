@@ -43,7 +43,7 @@ mod sys;
 mod testbed;
 
 pub use decode::{Decoded, Fault, Undecodable};
-pub use dump::{Dumper, Table};
+pub use dump::{Dumper, Reply, Table};
 pub use error::{OpenError, SnapshotError};
 pub use event::{Counters, Drained, EventSocket, Loss};
 pub use message::{Message, messages};

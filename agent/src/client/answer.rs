@@ -1,6 +1,7 @@
 //! From a question to the daemon's answer, to what is printed, to the exit code.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -26,9 +27,12 @@ pub(super) fn answer(options: &Options, question: &Question) -> Exit {
 }
 
 /// No answer: what to say about it, and how to end.
-pub(super) struct Failure {
-    pub(super) line: String,
-    pub(super) exit: Exit,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For people
+    pub line: String,
+    /// How the program ends
+    pub exit: Exit,
 }
 
 impl From<CallError> for Failure {
@@ -63,7 +67,9 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     if reply.parameters.get("stale") == Some(&Value::Bool(true)) {
         complain("note: stale_view: events may have been missed; a new snapshot is under way");
     }
-    show(options, question, &reply, &daemon)
+    let (document, exit) = show(options, question, &reply, daemon.path())?;
+    print(&document);
+    Ok(exit)
 }
 
 fn method(question: &Question) -> (&'static str, Map<String, Value>) {
@@ -102,7 +108,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
 }
 
 /// What the daemon's error means for the person who asked.
-pub(super) fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
+pub fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
     let detail = |name: &str| {
         reply.parameters.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -132,71 +138,80 @@ pub(super) fn refusal(error: &str, reply: &Reply, question: &Question) -> Failur
     Failure { line, exit }
 }
 
-fn show(
+/// What is printed of an answer, and how the program ends. `path` is where the daemon listens, for messages.
+///
+/// # Errors
+/// The answer is not what the interface promises, or has no such device.
+pub fn show(
     options: &Options,
     question: &Question,
     reply: &Reply,
-    daemon: &Conversation,
-) -> Result<Exit, Failure> {
+    path: &Path,
+) -> Result<(String, Exit), Failure> {
     let failed = |what: &str| Failure {
         line: format!(
             "The answer of the daemon at {} has no usable {what}; is it of another version?",
-            daemon.path().display()
+            path.display()
         ),
         exit: Exit::Refused,
     };
-    match question {
+    let mut exit = Exit::Ok;
+    let document = match question {
         Question::Rif(_) => {
             let rows: Vec<views::Rif> = member(reply, "rifs").ok_or_else(|| failed("rifs"))?;
-            out(options, &rows, |rows| text::rifs(rows, options));
+            out(options, &rows, |rows| text::rifs(rows, options))
         }
         Question::Vmac(_) => {
             let rows: Vec<views::Vmac> = member(reply, "vmacs").ok_or_else(|| failed("vmacs"))?;
-            out(options, &rows, |rows| text::vmacs(rows, options));
+            out(options, &rows, |rows| text::vmacs(rows, options))
         }
         Question::Port(_) => {
             let rows: Vec<views::Port> = member(reply, "ports").ok_or_else(|| failed("ports"))?;
-            out(options, &rows, |rows| text::ports(rows, options));
+            out(options, &rows, |rows| text::ports(rows, options))
         }
         Question::Trap(table, filter) => {
             let devices: Vec<TrapDevice> =
                 member(reply, "devices").ok_or_else(|| failed("devices"))?;
-            traps(options, *table, filter, devices)?;
+            traps(options, *table, filter, devices)?
         }
         Question::Resource => {
             let rows: Vec<views::Resource> =
                 member(reply, "resources").ok_or_else(|| failed("resources"))?;
             let handle: Option<String> = member(reply, "handle");
             let nested = json::by_handle("resources", handle.as_deref(), &rows);
-            out(options, &nested, |_| text::resources(handle.as_deref(), &rows));
+            out(options, &nested, |_| text::resources(handle.as_deref(), &rows))
         }
         Question::Status => {
             let status: views::Status = member(reply, "status").ok_or_else(|| failed("status"))?;
-            out(options, &status, text::status);
+            out(options, &status, text::status)
         }
         Question::Diff(_) => {
             let rows: Vec<views::Difference> =
                 member(reply, "differences").ok_or_else(|| failed("differences"))?;
-            out(options, &rows, |rows| text::differences(rows));
-            return Ok(if rows.is_empty() { Exit::Ok } else { Exit::Differs });
+            if !rows.is_empty() {
+                exit = Exit::Differs;
+            }
+            out(options, &rows, |rows| text::differences(rows))
         }
         Question::Explain(_) => {
             let explanation: views::Explanation =
                 member(reply, "explanation").ok_or_else(|| failed("explanation"))?;
-            out(options, &explanation, text::explanation);
-            let missing = views::should_be_in_chip(explanation.state);
-            return Ok(if missing { Exit::Differs } else { Exit::Ok });
+            if views::should_be_in_chip(explanation.state) {
+                exit = Exit::Differs;
+            }
+            out(options, &explanation, text::explanation)
         }
         Question::Doctor => {
             let checks: Vec<views::Check> =
                 member(reply, "checks").ok_or_else(|| failed("checks"))?;
-            out(options, &checks, |checks| text::checks(checks));
-            let bad = checks.iter().any(|check| check.result == views::CheckResult::Failure);
-            return Ok(if bad { Exit::Differs } else { Exit::Ok });
+            if checks.iter().any(|check| check.result == views::CheckResult::Failure) {
+                exit = Exit::Differs;
+            }
+            out(options, &checks, |checks| text::checks(checks))
         }
-        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) => {}
-    }
-    Ok(Exit::Ok)
+        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) => String::new(),
+    };
+    Ok((document, exit))
 }
 
 /// One member of a reply; None: it is missing, or of another type.
@@ -204,18 +219,17 @@ pub(super) fn member<T: DeserializeOwned>(reply: &Reply, name: &str) -> Option<T
     serde_json::from_value(reply.parameters.get(name)?.clone()).ok()
 }
 
-fn out<T: Serialize>(options: &Options, value: &T, text: impl FnOnce(&T) -> String) {
-    let document = if options.json { json::document(value, options.pretty) } else { text(value) };
-    print(&document);
+fn out<T: Serialize>(options: &Options, value: &T, text: impl FnOnce(&T) -> String) -> String {
+    if options.json { json::document(value, options.pretty) } else { text(value) }
 }
 
-/// Prints one of the three tables of the devices that are asked for.
+/// One of the three tables of the devices that are asked for.
 fn traps(
     options: &Options,
     table: TrapTable,
     filter: &TrapFilter,
     mut devices: Vec<TrapDevice>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     if let Some(dev) = &filter.dev
         && !devices.iter().any(|device| device.handle == *dev)
     {
@@ -236,28 +250,27 @@ fn traps(
         device.groups.iter_mut().for_each(|group| forget(&mut group.stats));
         device.policers.iter_mut().for_each(|policer| forget(&mut policer.stats));
     }
-    match table {
+    Ok(match table {
         TrapTable::Traps => {
             let rows = devices.iter().map(|device| (device.handle.clone(), device.traps.clone()));
             out(options, &json::by_handles("trap", rows.collect()), |_| {
                 text::traps(&devices, options)
-            });
+            })
         }
         TrapTable::Groups => {
             let rows = devices.iter().map(|device| (device.handle.clone(), device.groups.clone()));
             out(options, &json::by_handles("trap_group", rows.collect()), |_| {
                 text::trap_groups(&devices)
-            });
+            })
         }
         TrapTable::Policers => {
             let rows =
                 devices.iter().map(|device| (device.handle.clone(), device.policers.clone()));
             out(options, &json::by_handles("trap_policer", rows.collect()), |_| {
                 text::trap_policers(&devices)
-            });
+            })
         }
-    }
-    Ok(())
+    })
 }
 
 /// Prints what each second shows until the daemon ends or nobody reads any more.

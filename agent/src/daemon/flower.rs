@@ -10,7 +10,7 @@
 //! Each order says all that a port is to have, and the kernel's own list decides what is missing: the same order once more is the
 //! audit. Rules stay when the daemon ends; the next one knows its own by prio, handle and cookie, and its clsacts from the record.
 
-mod book;
+pub(super) mod book;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -17,36 +17,43 @@ use firsthop_model::{IfIndex, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::flower::book::{Claim, Claims};
 use crate::engine::Former;
 use crate::intent_log::file::file_name;
 
 /// A local entry that may be in a bridge because of Firsthop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Local {
-    pub(super) bridge: IfIndex,
-    pub(super) name: String,
-    pub(super) vlan: Option<u16>,
-    pub(super) mac: Mac,
+pub struct Local {
+    /// Index of the bridge
+    pub bridge: IfIndex,
+    /// Name of the bridge
+    pub name: String,
+    /// VLAN of the entry; None: the bridge tells no VLANs apart.
+    pub vlan: Option<u16>,
+    /// MAC of the entry
+    pub mac: Mac,
 }
 
 /// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Facts {
-    pub(super) local: BTreeSet<Local>,
-    pub(super) former: BTreeSet<Former>,
+pub struct Facts {
+    /// Entries that Firsthop made in bridges
+    pub local: BTreeSet<Local>,
+    /// MACs that devices had before
+    pub former: BTreeSet<Former>,
 }
 
 /// The file of one chip, or of what is there once.
 #[derive(Debug)]
-pub(super) struct Record<F> {
+pub struct Record<F> {
     path: PathBuf,
     written: F,
 }
 
 impl<F: Serialize + DeserializeOwned + Default + PartialEq> Record<F> {
     /// Opens the record of this name in `directory`. One that can't be read starts empty.
-    pub(super) fn open(directory: &Path, name: &str) -> Self {
+    pub fn open(directory: &Path, name: &str) -> Self {
         let path = directory.join(file_name(name)).with_extension("record");
         let written = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).unwrap_or_else(|error| {
@@ -64,12 +71,12 @@ impl<F: Serialize + DeserializeOwned + Default + PartialEq> Record<F> {
     }
 
     /// What was written last, by this daemon or an earlier one.
-    pub(super) const fn facts(&self) -> &F {
+    pub const fn facts(&self) -> &F {
         &self.written
     }
 
     /// Writes what differs.
-    pub(super) fn write(&mut self, facts: F) {
+    pub fn write(&mut self, facts: F) {
         if facts == self.written {
             return;
         }

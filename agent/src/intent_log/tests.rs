@@ -182,3 +182,26 @@ fn a_doubt_is_settled() {
         assert!(successor.get(&tree(0).key()).unwrap().doubtful.is_some());
     }
 }
+
+// Broken if a number that a damaged file has led to an overflow, or hid a doubt when it was used once more.
+#[test]
+fn any_number_may_be_open() {
+    let header = "{\"chip\":\"0\",\"generation\":7}\n";
+    let write = |ticket, entry| {
+        let line = Line::Write { write: Step { ticket, entry } };
+        serde_json::to_string(&line).unwrap() + "\n"
+    };
+    let doubtful = |entry: Entry| Logged { acknowledged: None, doubtful: Some(entry) };
+    let done = write(1, tree(0)) + "{\"done\":[1]}\n";
+    let mut file = Text(Some([header, &done, &write(u64::MAX, tree(1))].concat()));
+    let expected = vec![(tree(0).key(), acknowledged(tree(0))), (tree(1).key(), doubtful(tree(1)))];
+    let mut log = file.open();
+    assert_eq!(rows(&log), expected);
+    log.correct(&pvid(1).key(), Some(&pvid(1)));
+    file.flush(&mut log);
+    let expected = [&expected[..], &[(pvid(1).key(), acknowledged(pvid(1)))]].concat();
+    assert_eq!(rows(&file.open()), expected);
+    // Nobody writes two under one number.
+    let mut file = Text(Some([header, &write(1, tree(0)), &write(1, tree(1))].concat()));
+    assert_eq!(rows(&file.open()), []);
+}

@@ -5,6 +5,8 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const ENHANCED_PACKET: u32 = 6;
 const ETHERNET: u32 = 1;
+/// Above the link type there may be the length of the check sequence.
+const LINK_TYPE: u32 = 0x03ff_ffff;
 
 /// A file with its byte order.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub fn frames(bytes: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
 }
 
 fn classic(words: Words<'_>) -> Result<Vec<&[u8]>, &'static str> {
-    if words.word(20) != Some(ETHERNET) {
+    if words.word(20).map(|word| word & LINK_TYPE) != Some(ETHERNET) {
         return Err("the frames are not Ethernet");
     }
     let mut at = 24;
@@ -92,6 +94,10 @@ mod tests {
         file.flush();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(frames(&bytes).unwrap(), [&[1; 61][..], &[2; 14]]);
+        // As a tool writes it that says how long the check sequence is.
+        let mut other = bytes.clone();
+        other[23] = 0x54;
+        assert_eq!(frames(&other), frames(&bytes));
 
         let mut file = pcapng::PcapNg::create(&path, &["h1".into()]).unwrap();
         file.frame(0, pcapng::Direction::Out, &[3; 61]);

@@ -13,14 +13,14 @@ use serde_json::{Map, Value};
 use crate::AsicError;
 
 /// The members of an answer.
-pub(crate) type Members = Map<String, Value>;
+pub type Members = Map<String, Value>;
 
 /// The longest answer that is put together, bytes.
 const LONGEST: usize = 64 << 20;
 
 /// Requests under way.
 #[derive(Debug, Default)]
-pub(super) struct Control {
+pub struct Control {
     asked: u64,
     answered: u64,
     /// The latest request's answer. Of older ones nobody waits any more.
@@ -38,19 +38,19 @@ struct Part {
 
 impl Control {
     /// The datagram of a request. It replaces the one before, if that is not answered.
-    pub(super) fn ask(&mut self, request: &'static str) -> Vec<u8> {
+    pub fn ask(&mut self, request: &'static str) -> Vec<u8> {
         self.asked += 1;
         self.answer = None;
         serde_json::json!({ "request": request }).to_string().into_bytes()
     }
 
     /// Whether a datagram is a document.
-    pub(super) fn is_document(datagram: &[u8]) -> bool {
+    pub fn is_document(datagram: &[u8]) -> bool {
         datagram.first() == Some(&b'{')
     }
 
     /// Takes a document, or a part of one.
-    pub(super) fn take(&mut self, datagram: &[u8]) {
+    pub fn take(&mut self, datagram: &[u8]) {
         let document = match serde_json::from_slice::<Part>(datagram) {
             Ok(part) => {
                 if part.part == 1 {
@@ -75,7 +75,7 @@ impl Control {
     }
 
     /// The answer to the latest request, once it is there.
-    pub(super) fn poll(&mut self, request: &'static str) -> Option<Result<Members, AsicError>> {
+    pub fn poll(&mut self, request: &'static str) -> Option<Result<Members, AsicError>> {
         let document = self.answer.take()?;
         let failed = |reason: String| AsicError::Control { request, reason };
         Some(match serde_json::from_slice::<Members>(&document) {

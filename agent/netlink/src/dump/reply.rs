@@ -15,22 +15,23 @@ use crate::message::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, messa
 
 /// The reply to one dump request, as far as it arrived.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub struct Reply {
     table: Table,
     sequence: u32,
     port: u32,
     /// What the table holds.
-    pub(super) rows: Vec<Event>,
+    pub rows: Vec<Event>,
     /// Datagrams with rows.
-    pub(super) parts: u32,
+    pub parts: u32,
     /// The table changed meanwhile.
-    pub(super) interrupted: bool,
+    pub interrupted: bool,
     /// The first row that could not be decoded.
-    pub(super) undecodable: Option<Undecodable>,
+    pub undecodable: Option<Undecodable>,
 }
 
 impl Reply {
-    pub(super) const fn new(table: Table, sequence: u32, port: u32) -> Self {
+    /// No datagram has come yet. `sequence` is that of the request, `port` the netlink port of the socket that sent it.
+    pub const fn new(table: Table, sequence: u32, port: u32) -> Self {
         Self {
             table,
             sequence,
@@ -46,7 +47,7 @@ impl Reply {
     ///
     /// # Errors
     /// The errno of a refusal, or of DONE.
-    pub(super) fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
+    pub fn take(&mut self, datagram: &[u8]) -> io::Result<bool> {
         let mut rows = false;
         for message in messages(datagram) {
             let message = match message {

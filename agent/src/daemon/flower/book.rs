@@ -36,18 +36,21 @@ pub(in crate::daemon) enum Mode {
 
 /// A port that may have something of ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(in crate::daemon) struct Claim {
-    pub(in crate::daemon) ifindex: IfIndex,
-    pub(in crate::daemon) name: String,
+pub struct Claim {
+    /// Its index
+    pub ifindex: IfIndex,
+    /// Its name
+    pub name: String,
     /// Its clsact is ours, too.
-    pub(in crate::daemon) clsact: bool,
+    pub clsact: bool,
 }
 
 /// What is written down about all ports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::daemon) struct Claims {
-    pub(in crate::daemon) ports: BTreeSet<Claim>,
+pub struct Claims {
+    /// By index and name
+    pub ports: BTreeSet<Claim>,
 }
 
 /// Whose the clsact of a port is.
