@@ -134,7 +134,7 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         let nothing =
             Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
-        let (observer, dumps) = Observer::open()?;
+        let (observer, dumps) = Observer::open(source.config.receive_buffer)?;
         let (questions, answered) = Questions::open()?;
         let policy = source.policy(observe, target.named);
         let mut daemon = Self {

@@ -14,7 +14,7 @@ use std::io;
 use std::time::Duration;
 
 use firsthop_model::topology::{Event, Snapshot};
-use firsthop_netlink::{Counters, Dumper, EventSocket, OpenError, SnapshotError};
+use firsthop_netlink::{Buffers, Counters, Dumper, EventSocket, OpenError, SnapshotError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -74,11 +74,15 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Begins to listen; the first dump is due after [`Self::begin`]. Dumps come out of the receiver, and go to [`Self::take_dump`].
-    pub(super) fn open() -> Result<(Self, mpsc::UnboundedReceiver<Dumped>), OpenError> {
+    /// Begins to listen, with a queue of so many octets where `receive_buffer` says so; the first dump is due after [`Self::begin`]. Dumps come out of the receiver, and go to [`Self::take_dump`].
+    pub(super) fn open(
+        receive_buffer: Option<usize>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Dumped>), OpenError> {
+        let usual = Buffers::default();
+        let buffers = Buffers { receive: receive_buffer.unwrap_or(usual.receive), ..usual };
         let (done, dumps) = mpsc::unbounded_channel();
         let observer = Self {
-            events: EventSocket::open()?,
+            events: EventSocket::open_with(buffers)?,
             dumper: Some(Dumper::open()?),
             done,
             stale: Some("start"),
@@ -203,5 +207,10 @@ impl Observer {
     /// What the event socket has seen.
     pub(super) const fn counters(&self) -> Counters {
         self.events.counters()
+    }
+
+    /// Octets that the kernel may queue for the event socket, as it counts.
+    pub(super) const fn receive_buffer(&self) -> usize {
+        self.events.receive_buffer()
     }
 }
