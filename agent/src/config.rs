@@ -29,6 +29,10 @@ const RATES: std::ops::RangeInclusive<u32> = 1..=2_000_000_000;
 /// Packets of burst that a policer can be set to; powers of two (mlxsw's limits).
 const BURSTS: std::ops::RangeInclusive<u32> = 16..=1 << 24;
 
+/// Octets of the event socket's queue: one event of a link and what the kernel keeps with it, to what a signed 32-bit size takes
+/// once the kernel has doubled it (`sock_setsockopt` of SO_RCVBUFFORCE in net/core/sock.c).
+const RECEIVE_BUFFERS: std::ops::RangeInclusive<usize> = 4096..=1 << 29;
+
 /// Seconds between two looks at devices.
 const AUDITS: std::ops::RangeInclusive<u64> = 1..=3600;
 
@@ -78,6 +82,8 @@ pub struct Config {
     pub policer: Policer,
     /// How devices that have a driver in the kernel are looked after.
     pub care: Care,
+    /// Octets that the kernel may queue for the event socket; None: as many as firsthop-netlink thinks enough.
+    pub receive_buffer: Option<usize>,
 }
 
 /// Size of the VRRP policer; what is None follows from the virtual routers.
@@ -144,6 +150,15 @@ struct Document {
     vrrp_burst: Option<u32>,
     device: Option<Device>,
     liveness: Option<Watch>,
+    netlink: Option<Netlink>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Netlink {
+    /// Octets
+    #[serde(default, deserialize_with = "receive_buffer")]
+    receive_buffer: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -224,8 +239,16 @@ impl Config {
     }
 
     fn merge(&mut self, document: Document) {
-        let Document { vmac_policy, vmac, exclude, vrrp_rate, vrrp_burst, device, liveness } =
-            document;
+        let Document {
+            vmac_policy,
+            vmac,
+            exclude,
+            vrrp_rate,
+            vrrp_burst,
+            device,
+            liveness,
+            netlink,
+        } = document;
         let policy = &mut self.policy;
         policy.vmac_policy = vmac_policy.unwrap_or(policy.vmac_policy);
         if let Some(rules) = vmac {
@@ -244,6 +267,8 @@ impl Config {
         self.care.audit = audit.map_or(self.care.audit, Duration::from_secs);
         self.care.drift = drift.unwrap_or(self.care.drift);
         self.flower_traps = flower_traps.unwrap_or(self.flower_traps);
+        let Netlink { receive_buffer } = netlink.unwrap_or_default();
+        self.receive_buffer = receive_buffer.or(self.receive_buffer);
         let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();
         let liveness = &mut self.liveness;
         liveness.watch = watch.unwrap_or(liveness.watch);
@@ -305,4 +330,13 @@ fn audit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
     }
     let (least, most) = (AUDITS.start(), AUDITS.end());
     Err(serde::de::Error::custom(format!("{seconds} is not in {least}..{most} seconds")))
+}
+
+fn receive_buffer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let octets = usize::deserialize(deserializer)?;
+    if RECEIVE_BUFFERS.contains(&octets) {
+        return Ok(Some(octets));
+    }
+    let (least, most) = (RECEIVE_BUFFERS.start(), RECEIVE_BUFFERS.end());
+    Err(serde::de::Error::custom(format!("{octets} is not in {least}..{most} octets")))
 }

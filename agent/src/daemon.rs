@@ -117,7 +117,7 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         let policy = source.policy(observe, target.named);
         let mut daemon = Self {
-            observer: Observer::open()?,
+            observer: Observer::open(source.config.receive_buffer)?,
             engine: Engine::new(observe, policy, std::process::id().into()),
             fdb: BridgeFdb::open(),
             flower: Flower::open(&directory, source.flower(observe), source.blind),

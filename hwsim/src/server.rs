@@ -16,11 +16,15 @@ use nix::sys::socket::{
     listen, recv, send, setsockopt, socket, sockopt,
 };
 
+use crate::control::refusal;
 use crate::error::Error;
 use crate::protocol::MAX_DATAGRAM;
 
 /// Bytes that a client may leave unread.
 const OWED: usize = 32 << 20;
+
+/// Clients at the same time.
+const CLIENTS: usize = 256;
 
 /// Room in a client's socket, bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
@@ -150,12 +154,18 @@ impl Server {
         &self.place.path
     }
 
-    /// Takes one waiting connection: its number.
+    /// Takes one waiting connection: its number, or None for one that was told that there are too many.
     ///
     /// # Errors
     /// `WouldBlock` when there is none; else when the process has no file descriptor left.
-    pub fn accept(&mut self) -> io::Result<u32> {
+    pub fn accept(&mut self) -> io::Result<Option<u32>> {
         let (stream, _) = self.listener.accept()?;
+        if self.clients.len() >= CLIENTS {
+            let refusal = refusal(&format!("There are {CLIENTS} connections already"));
+            let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+            send(stream.as_raw_fd(), refusal.as_bytes(), flags).ok();
+            return Ok(None);
+        }
         stream.set_nonblocking(true)?;
         if setsockopt(&stream, sockopt::SndBufForce, &SOCKET_BUFFER).is_err() {
             setsockopt(&stream, sockopt::SndBuf, &SOCKET_BUFFER)?;
@@ -168,7 +178,7 @@ impl Server {
         self.next = self.next.wrapping_add(1);
         let client = Client { stream: stream.into(), owed: VecDeque::new(), owed_bytes: 0 };
         self.clients.insert(number, client);
-        Ok(number)
+        Ok(Some(number))
     }
 
     /// The descriptor to watch for a client.
@@ -276,7 +286,7 @@ mod tests {
         let path = dir.path().join("hwsim.sock");
         let mut server = Server::listen(&path).unwrap();
         let peer = client(&path);
-        let number = server.accept().unwrap();
+        let number = server.accept().unwrap().unwrap();
         let mut buffer = vec![0; MAX_DATAGRAM];
         assert_eq!(server.hear(number, &mut buffer), Heard::Silence);
         for (length, heard) in [
@@ -292,6 +302,32 @@ mod tests {
         assert_eq!(server.say(number, vec![vec![1]]), Debt::CutOff);
     }
 
+    // Fails if clients can take all descriptors, or one too many is not told why.
+    #[test]
+    fn clients_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hwsim.sock");
+        let mut server = Server::listen(&path).unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(client(&path));
+            server.accept().unwrap().unwrap();
+        }
+        let one_more = client(&path);
+        assert_eq!(server.accept().unwrap(), None);
+        let mut answer = [0; 200];
+        let length = recv(one_more.as_raw_fd(), &mut answer, MsgFlags::empty()).unwrap();
+        let text = String::from_utf8_lossy(&answer[..length]);
+        assert!(text.contains("256 connections"), "{text}");
+        drop(clients);
+        let mut buffer = [0; 8];
+        for number in 0..u32::try_from(CLIENTS).unwrap() {
+            assert_eq!(server.hear(number, &mut buffer), Heard::Closed);
+        }
+        let _late = client(&path);
+        assert!(server.accept().unwrap().is_some());
+    }
+
     // Fails if a client that never reads holds memory without end, or if one that reads late
     // loses or mixes up its answers.
     #[test]
@@ -300,7 +336,7 @@ mod tests {
         let path = dir.path().join("hwsim.sock");
         let mut server = Server::listen(&path).unwrap();
         let peer = client(&path);
-        let number = server.accept().unwrap();
+        let number = server.accept().unwrap().unwrap();
         let mut said = 0_u32;
         while server.say(number, vec![said.to_ne_bytes().to_vec()]) == Debt::None {
             said += 1;

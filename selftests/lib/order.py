@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from chip import ROUTER, Chip
+from held import held
 
 FILE = __file__.rsplit("/", 3)[0] + "/agent/tests/scenarios/order.json"
 NETNS, SOCKET, FIRSTHOP, MOST, PATTERN = sys.argv[1:6]
@@ -122,30 +123,7 @@ class Bench:
 
     def held(self):
         """What the chip holds, with descriptions in the place of numbers."""
-        d = self.chip.request('{"request":"dump"}')
-        lag = {l.lag: tuple(l.members) for l in d.lags}
-        ways = {f.fid: [] for f in d.fids}
-        for m in d.mappings:
-            ways.setdefault(m.fid, []).append((m.port or 0, m.vid))
-        fid = {f.fid: (f.flood_rsp, tuple(sorted(ways[f.fid]))) for f in d.fids}
-        enabled = [r for r in d.rifs if r.enabled is not False]
-        rif = {
-            r.rif: (r.type, r.mac, r.mtu, r.vrrp_id_ipv4, r.vrrp_id_ipv6, r.vid, r.port, lag.get(r.lag), fid.get(r.fid))
-            for r in enabled
-        }
-        together = lambda key: sorted(
-            str(sorted(str(rif[r.rif]) for r in enabled if getattr(r, key) == n))
-            for n in {getattr(r, key) for r in enabled}
-        )
-        return {
-            "router interfaces": sorted(map(str, rif.values())),
-            "virtual routers": together("virtual_router"),
-            "MAC profiles": together("mac_profile"),
-            "router MACs": sorted(str((fid.get(r.fid), r.mac)) for r in d.fdb if r.action == ROUTER),
-            "FIDs": sorted(str((fid[f.fid], rif.get(f.irif))) for f in d.fids),
-            "mappings": sorted(str((m.port, m.vid, fid.get(m.fid), rif.get(m.irif))) for m in d.mappings),
-            "LAGs": sorted(str((lag[l.lag], l.collectors, l.distributors)) for l in d.lags),
-        }
+        return held(self.chip.request('{"request":"dump"}'))
 
     def play(self, scenario, order):
         """Why this order does not count, or None."""

@@ -356,6 +356,10 @@ impl Dumper {
                         self.socket = Some(socket);
                         return match ended {
                             Ok(_) => Ok(reply),
+                            // It had begun, so the kernel has that table, whatever the errno.
+                            Err(source) if reply.has_begun() => {
+                                Err(SnapshotError::Receive { table, source })
+                            }
                             Err(source) => Err(SnapshotError::Refused { table, source }),
                         };
                     }

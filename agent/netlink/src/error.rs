@@ -45,11 +45,11 @@ pub enum SnapshotError {
     Receive {
         /// What was asked for.
         table: Table,
-        /// What the kernel said; ENOBUFS after several attempts.
+        /// What the kernel said: ENOBUFS after several attempts, or with what it ended a dump that had begun.
         #[source]
         source: io::Error,
     },
-    /// The kernel refused, or ended the dump with an error.
+    /// The kernel refused the dump before it showed a row.
     #[error("The kernel did not dump {table}")]
     Refused {
         /// What was asked for.

@@ -60,6 +60,9 @@ pub(crate) struct RouteSocket {
     fd: AsyncFd<NlSocketHandle>,
     buffer: Vec<u8>,
     receive_buffer: usize,
+    /// A test plays the kernel: its datagrams have no sender.
+    #[cfg(test)]
+    played: bool,
 }
 
 impl RouteSocket {
@@ -76,7 +79,24 @@ impl RouteSocket {
         let receive_buffer = getsockopt(&sys::fd(&socket), sockopt::RcvBuf)
             .map_err(|errno| failed("SO_RCVBUF", errno.into()))?;
         let fd = sys::register(socket).map_err(|error| failed("epoll", error))?;
-        Ok(Self { fd, buffer: vec![0; buffers.read], receive_buffer })
+        Ok(Self {
+            fd,
+            buffer: vec![0; buffers.read],
+            receive_buffer,
+            #[cfg(test)]
+            played: false,
+        })
+    }
+
+    /// One that a test talks to, through the other end of `socket`'s pair.
+    #[cfg(test)]
+    pub(crate) fn over(socket: &std::os::fd::OwnedFd, buffers: Buffers) -> io::Result<Self> {
+        let handle = NlSocketHandle::connect(NlFamily::Route, None, Groups::empty());
+        let handle = handle.map_err(into_io)?;
+        sys::stand_for(&handle, socket)?;
+        fcntl(sys::fd(&handle), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let fd = sys::register(handle)?;
+        Ok(Self { fd, buffer: vec![0; buffers.read], receive_buffer: 0, played: true })
     }
 
     /// Joins groups of RTNLGRP_*.
@@ -161,6 +181,8 @@ impl RouteSocket {
             Err(Errno::EAGAIN) => Received::Empty,
             Err(errno) => Received::Failed(errno),
             Ok((length, sender, flags)) => {
+                #[cfg(test)]
+                let sender = sender.filter(|_| !self.played);
                 let port = sender.map_or(0, |sender| sender.pid());
                 if port != 0 {
                     Received::Foreign { port }

@@ -65,6 +65,14 @@ pub(crate) fn fd(socket: &NlSocketHandle) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
 }
 
+/// Lets the handle's descriptor be another socket from now on.
+#[cfg(test)]
+pub(crate) fn stand_for(socket: &NlSocketHandle, other: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both descriptors are open; the handle goes on to own its number, and nobody else uses it.
+    let result = unsafe { libc::dup2(other.as_raw_fd(), socket.as_raw_fd()) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Registers the socket with the runtime, for messages and for errors without a message.
 pub(crate) fn register(socket: NlSocketHandle) -> io::Result<AsyncFd<NlSocketHandle>> {
     let interest = Interest::READABLE | Interest::ERROR;

@@ -45,6 +45,11 @@ impl Decoder {
         self.buffer.is_empty()
     }
 
+    /// More than a message of the limit waits: it is time to take messages before more bytes.
+    pub fn is_full(&self) -> bool {
+        self.buffer.len() > self.limit
+    }
+
     /// The next complete message, without its end.
     ///
     /// # Errors

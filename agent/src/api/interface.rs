@@ -164,6 +164,13 @@ pub enum Failure {
     ChipFailed(String),
     /// There is no chip, so that nothing should be in one.
     NoChip,
+    /// Others of this user, or of all users, have to end first.
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
 }
 
 impl Failure {
@@ -185,6 +192,9 @@ impl Failure {
             Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
             Self::ChipFailed(reason) => own("ChipFailed", json!({ "reason": reason })),
             Self::NoChip => own("NoChip", json!({})),
+            Self::TooMany { what, limit } => {
+                own("TooMany", json!({ "what": what, "limit": limit }))
+            }
         }
     }
 }

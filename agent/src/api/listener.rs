@@ -1,14 +1,18 @@
 //! Who is connected, and what do they still have to read? Each connection is a task of its own; the daemon never waits for one.
 //!
 //! ```text
-//!   accept ─▶ task: read ─▶ Decoder ─▶ dispatch ─▶ Incoming ──▶ daemon
-//!                   write ◀────────────────────── Replies ◀──── (never blocks: a full queue takes no more)
+//!   accept ─▶ Guests ─▶ task: read ─▶ Decoder ─▶ dispatch ─▶ Incoming ──▶ daemon
+//!                └▶ TooMany   write ◀────────────────────── Replies ◀──── (never blocks: a full queue takes no more)
 //! ```
+//!
+//! Every method only reads. The socket's directory says who may; the uid of a client (SO_PEERCRED) how much.
 
+mod guests;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, Write as _};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -20,9 +24,8 @@ use tokio::time::timeout;
 use super::codec::{Decoder, encode, longest_call};
 use super::interface::{Failure, Request, Step, dispatch, parse};
 use super::message::Reply;
+use guests::{Guest, Guests};
 
-/// Connections at the same time; further ones are closed at once.
-const CONNECTIONS: usize = 128;
 /// How long a client may keep a connection without asking anything.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a client may take to read an answer.
@@ -58,17 +61,24 @@ impl Replies {
 /// Accepts connections for ever, and sends what they ask to `daemon`.
 pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
     let mut connections = JoinSet::new();
+    let guests = Rc::new(Guests::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok(_) if connections.len() >= CONNECTIONS => {
-                tracing::debug!(CONNECTIONS, "Too many connections; a new one was closed");
-            }
             Ok((stream, _)) => {
-                connections.spawn_local(converse(stream, daemon.clone()));
+                let (uid, own) = client(&stream);
+                match guests.enter(uid, own) {
+                    Ok(guest) => {
+                        connections.spawn_local(converse(stream, guest, daemon.clone()));
+                    }
+                    Err(failure) => {
+                        tracing::debug!(uid, ?failure, "A connection was turned away");
+                        turn_away(stream, &failure);
+                    }
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "Connection not accepted");
@@ -79,24 +89,33 @@ pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
     }
 }
 
+/// Says why, before there was a call, and closes. The answer fits into a fresh socket; a client that has it not is closed to anyway.
+fn turn_away(stream: UnixStream, failure: &Failure) {
+    if let Ok(mut stream) = stream.into_std() {
+        stream.write_all(&encode(&failure.reply())).ok();
+    }
+}
+
 /// One connection from its first call to its end.
-async fn converse(stream: UnixStream, daemon: mpsc::Sender<Incoming>) {
-    let limit = longest_call(is_own(&stream));
-    let mut connection = Connection { stream, decoder: Decoder::new(limit) };
+async fn converse(stream: UnixStream, guest: Guest, daemon: mpsc::Sender<Incoming>) {
+    let decoder = Decoder::new(longest_call(guest.is_own()));
+    let mut connection = Connection { stream, decoder, guest };
     if let Err(error) = connection.run(&daemon).await {
         tracing::debug!(%error, "Connection ended");
     }
 }
 
-/// The client is root, or the daemon's own user: it can take all memory anyway.
-fn is_own(stream: &UnixStream) -> bool {
+/// The client's uid (nobody's where the kernel does not say), and whether that is root or the daemon's own user.
+fn client(stream: &UnixStream) -> (u32, bool) {
     let own = nix::unistd::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+    let peer = stream.peer_cred().map(|peer| peer.uid());
+    (peer.as_ref().map_or(u32::MAX, |uid| *uid), peer.is_ok_and(|uid| uid == 0 || uid == own))
 }
 
 struct Connection {
     stream: UnixStream,
     decoder: Decoder,
+    guest: Guest,
 }
 
 impl Connection {
@@ -142,19 +161,29 @@ impl Connection {
         oneway: bool,
         daemon: &mpsc::Sender<Incoming>,
     ) -> io::Result<()> {
-        let endless = request == Request::Monitor;
+        let endless = matches!(request, Request::Monitor | Request::MonitorTrap(_));
+        let lasts = endless || matches!(request, Request::Wait { .. });
+        let _asking = match if lasts { Ok(None) } else { self.guest.ask().map(Some) } {
+            Ok(asking) => asking,
+            Err(_) if oneway => return Ok(()),
+            Err(failure) => return self.write(&failure.reply()).await,
+        };
         let (replies, mut answers) = mpsc::channel(REPLIES);
         let incoming = Incoming { request, replies: Replies(replies) };
         let ended = || io::Error::new(io::ErrorKind::BrokenPipe, "The daemon ends");
         daemon.send(incoming).await.map_err(|_| ended())?;
+        let mut speaks = true;
         loop {
             let answer = tokio::select! {
                 answer = answers.recv() => answer,
-                // Somebody who watches says nothing; what comes is the end of the connection.
-                read = self.read(), if endless => match read? {
-                    0 => return Ok(()),
-                    _ => continue,
-                },
+                // The next calls, which wait, or the end of the connection. Nobody fills the memory meanwhile.
+                read = self.read(), if speaks && !self.decoder.is_full() => {
+                    speaks = read? > 0;
+                    if !speaks && (endless || self.is_left()) {
+                        return Ok(());
+                    }
+                    continue;
+                }
             };
             let answer = answer.ok_or_else(ended)?;
             if !oneway {
@@ -164,6 +193,11 @@ impl Connection {
                 return Ok(());
             }
         }
+    }
+
+    /// The client has gone, and has not only said all it wanted to say. A write of nothing tells (`unix_stream_sendmsg`).
+    fn is_left(&self) -> bool {
+        nix::unistd::write(&self.stream, &[]) == Err(nix::errno::Errno::EPIPE)
     }
 
     /// Reads what there is into the decoder. Cancel-safe.

@@ -129,6 +129,14 @@ pub fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
             "The daemon knows no switch chip, so that nothing should be in one".to_owned(),
             Exit::Refused,
         ),
+        Some("TooMany") => (
+            format!(
+                "The daemon is busy with {} {} already; try again",
+                reply.parameters.get("limit").unwrap_or(&Value::Null),
+                detail("what")
+            ),
+            Exit::Refused,
+        ),
         Some("ChipFailed") => (format!("The chip failed: {}", detail("reason")), Exit::Refused),
         _ => (
             format!("The daemon refused: {error} {}", Value::Object(reply.parameters.clone())),

@@ -93,8 +93,14 @@ impl Conversation {
             .set_read_timeout(patience)
             .and_then(|()| self.stream.set_write_timeout(Some(PATIENCE)))
             .and_then(|()| self.stream.write_all(&call));
-        sent.map_err(|source| self.broken(source))?;
-        self.next_reply()
+        match sent {
+            Ok(()) => self.next_reply(),
+            // Turned away: what the daemon said before it closed is there to be read.
+            Err(source) if source.kind() == io::ErrorKind::BrokenPipe => {
+                self.next_reply().map_err(|_| self.broken(source))
+            }
+            Err(source) => Err(self.broken(source)),
+        }
     }
 
     /// The next reply to the last call.

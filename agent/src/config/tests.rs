@@ -19,7 +19,8 @@ fn every_key_is_taken() {
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
          [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\nflower_traps = true\n\
-         [liveness]\nwatch = true\nwithdraw_orphans = true\n",
+         [liveness]\nwatch = true\nwithdraw_orphans = true\n\
+         [netlink]\nreceive_buffer = 65536\n",
     )
     .unwrap();
     let mac = "00:00:5e:00:02:00/40".parse().unwrap();
@@ -35,6 +36,7 @@ fn every_key_is_taken() {
     assert_eq!(config.policer, Policer { rate: Some(2000), burst: Some(4096) });
     let care = Care { audit: Duration::from_secs(5), drift: Drift::Report };
     assert_eq!(config.care, care);
+    assert_eq!((config.receive_buffer, Config::default().receive_buffer), (Some(65536), None));
     assert!(config.flower_traps && !Config::default().flower_traps);
     assert_eq!(config.liveness, Liveness { watch: true, withdraw_orphans: true });
     assert!(!load("[liveness]\nwatch = false\n").unwrap().liveness.watch);
@@ -56,6 +58,11 @@ fn errors_say_where() {
         ("vrrp_rate = 0\n", vec!["line 1, column 13", "0 is not in 1..2000000000"]),
         ("[device]\naudit = 0\n", vec!["line 2, column 9", "0 is not in 1..3600 seconds"]),
         ("[device]\ndrift = 'ignore'\n", vec!["line 2, column 9", "ignore", "repair", "report"]),
+        (
+            "[netlink]\nreceive_buffer = 64\n",
+            vec!["line 2, column 18", "64 is not in 4096..536870912 octets"],
+        ),
+        ("[netlink]\nreceive_bufer = 65536\n", vec!["line 2, column 1", "receive_bufer"]),
         ("exclude = 'swp1'\n", vec!["line 1", "sequence"]),
         ("exclude = [\n", vec!["line 1"]),
         ("[liveness]\nwatsh = true\n", vec!["line 2, column 1", "watsh", "watch"]),

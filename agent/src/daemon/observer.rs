@@ -8,7 +8,7 @@
 use std::io;
 
 use firsthop_model::topology::{Event, Snapshot};
-use firsthop_netlink::{Counters, Dumper, EventSocket, OpenError, SnapshotError};
+use firsthop_netlink::{Buffers, Counters, Dumper, EventSocket, OpenError, SnapshotError};
 use tokio::sync::mpsc;
 
 use crate::chain;
@@ -39,11 +39,13 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Begins to listen.
-    pub(super) fn open() -> Result<Self, OpenError> {
+    /// Begins to listen, with a queue of so many octets where `receive_buffer` says so.
+    pub(super) fn open(receive_buffer: Option<usize>) -> Result<Self, OpenError> {
+        let usual = Buffers::default();
+        let buffers = Buffers { receive: receive_buffer.unwrap_or(usual.receive), ..usual };
         let (done, replies) = mpsc::unbounded_channel();
         let (dumper, asker) = (Some(Dumper::open()?), Some(Dumper::open()?));
-        Ok(Self { events: EventSocket::open()?, dumper, asker, done, replies })
+        Ok(Self { events: EventSocket::open_with(buffers)?, dumper, asker, done, replies })
     }
 
     /// Waits until there is something to drain, or the end of a dump or question. Cancel-safe.
@@ -114,6 +116,11 @@ impl Observer {
     /// What the event socket has seen.
     pub(super) const fn counters(&self) -> Counters {
         self.events.counters()
+    }
+
+    /// Octets that the kernel may queue for the event socket, as it counts.
+    pub(super) const fn receive_buffer(&self) -> usize {
+        self.events.receive_buffer()
     }
 }
 

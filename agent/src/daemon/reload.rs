@@ -63,10 +63,12 @@ impl Daemon {
                 return;
             }
         };
-        let Config { policy, hwsim, manage, flower_traps, liveness, policer, care } = fresh;
+        let Config { policy, hwsim, manage, flower_traps, liveness, policer, care, receive_buffer } =
+            fresh;
         for (key, same) in [
             ("device.hwsim", hwsim == self.source.config.hwsim),
             ("device.manage", manage == self.source.config.manage),
+            ("netlink.receive_buffer", receive_buffer == self.source.config.receive_buffer),
         ] {
             if !same {
                 tracing::warn!("{key} has changed, which needs a restart of firsthopd");

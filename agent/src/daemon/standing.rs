@@ -58,6 +58,7 @@ impl Daemon {
                 messages: counters.messages,
                 dropped: counters.dropped,
                 overruns: counters.overruns,
+                receive_buffer: u64::try_from(self.observer.receive_buffer()).unwrap_or(u64::MAX),
             },
             resyncs: self.engine.resyncs().clone(),
             hw: Hardware {

@@ -46,6 +46,8 @@ pub struct Netlink {
     pub dropped: u64,
     /// Times that the kernel said so
     pub overruns: u64,
+    /// Octets that the kernel may queue, as it counts: twice what was asked for, where nothing limits it
+    pub receive_buffer: u64,
 }
 
 /// What went to the chip.

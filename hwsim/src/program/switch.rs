@@ -341,7 +341,8 @@ impl Switch {
     fn accept(&mut self) {
         for _ in 0..SHARE {
             let number = match self.server.accept() {
-                Ok(number) => number,
+                Ok(Some(number)) => number,
+                Ok(None) => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
                     tracing::warn!(%error, "Connection not accepted");

@@ -43,6 +43,11 @@ impl Reply {
         }
     }
 
+    /// The kernel showed a row, or tried to.
+    pub(super) const fn has_begun(&self) -> bool {
+        !self.rows.is_empty() || self.parts > 0 || self.undecodable.is_some()
+    }
+
     /// Takes one datagram in; true when the dump is over.
     ///
     /// # Errors

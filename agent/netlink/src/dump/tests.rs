@@ -1,3 +1,5 @@
+mod everywhere;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;

@@ -4,6 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::LocalSet;
 
+use super::guests::CONNECTIONS;
 use super::*;
 use crate::api::codec::MAX_OWN_CALL;
 
@@ -152,7 +153,7 @@ fn a_watcher_that_left_is_noticed() {
     });
 }
 
-// Broken if clients could take all descriptors of the daemon.
+// Broken if clients could take all descriptors of the daemon, or one that was turned away were not told why.
 #[test]
 fn connections_are_counted() {
     with_stand(|stand| async move {
@@ -161,8 +162,60 @@ fn connections_are_counted() {
             clients.push(stand.connect().await);
         }
         let mut one_more = stand.connect().await;
-        assert_eq!(rest(&mut one_more).await, "");
+        let text = rest(&mut one_more).await;
+        assert!(text.contains(r#""error":"org.firsthop.Agent.TooMany""#), "{text}");
+        assert!(text.contains(r#""limit":128"#), "{text}");
         drop(clients);
         stand.answer_all();
+    });
+}
+
+// Broken if somebody who waits and talks on filled the memory, or lost what it had said.
+#[test]
+fn who_waits_may_say_only_so_much() {
+    with_stand(|mut stand| async move {
+        let mut client = stand.connect().await;
+        client
+            .write_all(b"{\"method\":\"org.firsthop.Agent.Monitor\",\"more\":true}\0")
+            .await
+            .unwrap();
+        let Incoming { replies, .. } = stand.daemon.recv().await.unwrap();
+        let mut sent = 0;
+        let piece = vec![b'x'; 1 << 16];
+        while let Ok(length) = timeout(Duration::from_millis(500), client.write(&piece)).await {
+            sent += length.unwrap();
+            assert!(sent < 3 * MAX_OWN_CALL, "no end after {sent} bytes");
+        }
+        assert!(sent > MAX_OWN_CALL, "{sent} bytes");
+        replies.send(Reply::of(&json!({ "last": true })));
+        let text = rest(&mut client).await;
+        assert!(text.contains("last") && text.contains("longer than"), "{text}");
+    });
+}
+
+// Broken if a wait whose client was ended held its connection until the wait is over, or one whose client only has nothing
+// more to say were not answered.
+#[test]
+fn waits_end_with_their_clients() {
+    with_stand(|mut stand| async move {
+        let call = concat!(
+            r#"{"method":"org.firsthop.Agent.Wait","parameters":"#,
+            r#"{"object":"synced","timeout_ms":80000000}}"#,
+            "\0"
+        );
+        let mut client = stand.connect().await;
+        client.write_all(call.as_bytes()).await.unwrap();
+        let Incoming { replies, .. } = stand.daemon.recv().await.unwrap();
+        drop(client);
+        replies.0.closed().await;
+        let mut client = stand.connect().await;
+        client.write_all(call.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let Incoming { replies, .. } = stand.daemon.recv().await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(replies.send(Reply::of(&json!({ "met": true }))));
+        assert!(rest(&mut client).await.contains("met"));
     });
 }

@@ -39,8 +39,8 @@ pub(in crate::client) fn status(status: &Status) -> String {
     text.push_str(&wrapped("chip", &format!("{chip}{socket} mode {mode}"), 5));
     let netlink = status.netlink;
     text.push_str(&format!(
-        "netlink messages {} dropped {} overruns {}\n",
-        netlink.messages, netlink.dropped, netlink.overruns
+        "netlink messages {} dropped {} overruns {} buffer {}\n",
+        netlink.messages, netlink.dropped, netlink.overruns, netlink.receive_buffer
     ));
     text.push_str(&counted("resyncs", &status.resyncs));
     let hw = status.hw;
