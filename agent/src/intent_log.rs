@@ -82,9 +82,10 @@ impl IntentLog {
         let (since, mut rows, mut open) = found.unwrap_or_default();
         if since != generation {
             open.clear();
-            for row in rows.values_mut() {
-                let acknowledged = row.acknowledged.take();
-                row.doubtful = row.doubtful.take().or(acknowledged);
+            let former = std::mem::take(&mut rows).into_values();
+            let entries = former.filter_map(|row| row.doubtful.or(row.acknowledged));
+            for (ticket, entry) in (0..).zip(entries) {
+                begin(&mut rows, &mut open, Line::Write { write: Step { ticket, entry } });
             }
         }
         let (news, done, undone) = Default::default();

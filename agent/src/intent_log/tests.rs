@@ -111,10 +111,14 @@ fn another_chip_is_ignored_and_another_generation_doubted() {
     log.announce(1, &Change::Add(tree(0)));
     log.acknowledge(1);
     file.flush(&mut log);
-    let reopened = |chip, generation| rows(&IntentLog::open(file.0.as_deref(), chip, generation));
+    let text = file.0.clone();
+    let reopened = |chip, generation| rows(&IntentLog::open(text.as_deref(), chip, generation));
     assert_eq!(reopened("0", 7).len(), 1);
     let doubtful = Logged { acknowledged: None, doubtful: Some(tree(0)) };
-    assert_eq!(reopened("0", 8), [(tree(0).key(), doubtful)]);
+    assert_eq!(reopened("0", 8), [(tree(0).key(), doubtful.clone())]);
+    let mut after = IntentLog::open(file.0.as_deref(), "0", 8);
+    file.flush(&mut after);
+    assert_eq!(rows(&IntentLog::open(file.0.as_deref(), "0", 8)), [(tree(0).key(), doubtful)]);
     assert_eq!(reopened("1", 7), []);
 }
 
