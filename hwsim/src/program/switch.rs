@@ -357,11 +357,12 @@ impl Switch {
         }
     }
 
-    /// Datagrams of one client. A closed connection leaves epoll by itself.
+    /// Datagrams of one client: many frames, or one document. A closed connection leaves epoll by itself.
     fn serve(&mut self, now: Nanos, number: u32) {
         if self.server.pay(number) != Debt::None {
             return; // it must read what it is owed before it may ask more
         }
+        let mut document = false;
         for _ in 0..SHARE {
             let answers = match self.server.hear(number, &mut self.buffer[..MAX_DATAGRAM]) {
                 Heard::Silence => break,
@@ -370,9 +371,14 @@ impl Switch {
                     let limit = format!("Datagram longer than {MAX_DATAGRAM} bytes");
                     datagrams(control::refusal(&limit))
                 }
-                Heard::Datagram(length) => self.answer(now, length),
+                Heard::Datagram(length) => {
+                    document = matches!(Datagram::of(&self.buffer[..length]), Datagram::Json(_));
+                    self.answer(now, length)
+                }
             };
             match self.server.say(number, answers) {
+                // A dump takes as long as many registers, and others wait.
+                Debt::None if document => break,
                 Debt::None => {}
                 Debt::Waiting => break,
                 Debt::CutOff => return,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   user ──▶ connections  1 … 32 ──▶ of all users 128, of which the last 16 are for root and for the daemon's own user
-//!        └─▶ requests     1 … 8      that the daemon answers at once; waits and monitors are bounded by connections
+//!        └─▶ requests     1 … 4      that the daemon answers at once; waits and monitors are bounded by connections
 //! ```
 //!
 //! Root and the daemon's own user are bounded only by what there is: they could take the daemon's memory anyway.
@@ -20,7 +20,7 @@ pub(super) const RESERVED: usize = 16;
 /// Connections of one other user.
 pub(super) const PER_USER: usize = 32;
 /// Requests of one other user that the daemon works at.
-pub(super) const REQUESTS: usize = 8;
+pub(super) const REQUESTS: usize = 4;
 
 /// Everybody who is connected.
 #[derive(Debug, Default)]
