@@ -27,8 +27,9 @@ mod traps;
 mod upkeep;
 mod watch;
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bridge_fdb::BridgeFdb;
@@ -56,6 +57,7 @@ use crate::api::listener::Incoming;
 use crate::chain;
 use crate::engine::{Connected, Effect, Engine, Input, Output};
 use crate::intent_log::file::LogFile;
+use crate::recording::Recorder;
 
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
@@ -87,6 +89,7 @@ struct Daemon {
     listening: bool,
     capabilities: Option<Capabilities>,
     log: Option<LogFile>,
+    recorder: Option<Recorder<BufWriter<File>>>,
 
     requests: mpsc::Receiver<Incoming>,
     desk: Desk,
@@ -113,12 +116,18 @@ impl Daemon {
         target: Target,
         observe: bool,
         directory: PathBuf,
+        recording: Option<&Path>,
         requests: mpsc::Receiver<Incoming>,
     ) -> Result<Self, DaemonError> {
         let policy = source.policy(observe, target.named);
+        let seed = std::process::id().into();
+        let recorder = recording.map(|path| Recorder::create(path, observe, &policy, seed));
+        let recorder = recorder
+            .transpose()
+            .map_err(|source| DaemonError::System { what: "Making the recording", source })?;
         let mut daemon = Self {
             observer: Observer::open(source.config.receive_buffer)?,
-            engine: Engine::new(observe, policy, std::process::id().into()),
+            engine: Engine::new(observe, policy, seed),
             fdb: BridgeFdb::open(),
             flower: Flower::open(&directory, source.flower(observe), source.blind),
             memory: Memory::default(),
@@ -135,6 +144,7 @@ impl Daemon {
             start: Instant::now(),
             capabilities: None,
             log: None,
+            recorder,
             requests,
             desk: Desk::default(),
             announced: false,
@@ -194,6 +204,9 @@ impl Daemon {
     /// Tells the engine, and the others what it means for them.
     fn tell(&mut self, input: Input) {
         let now = self.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(now, &input);
+        }
         let Effect { dumped, adopted, settled, renewed, mac_changed } =
             self.engine.take(input, now);
         self.memory.stirred |= mac_changed;
@@ -252,7 +265,12 @@ impl Daemon {
 
     /// Does what the engine wants.
     fn act(&mut self) {
-        for output in self.engine.turn(self.now()) {
+        let now = self.now();
+        let outputs = self.engine.turn(now);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.turn(now, &outputs);
+        }
+        for output in outputs {
             match output {
                 Output::Dump => self.observer.dump(),
                 Output::Ask(question) => self.observer.ask(question),

@@ -10,6 +10,7 @@
 //! test can let anything happen in any order.
 
 mod adoption;
+mod audit;
 mod input;
 mod questions;
 mod view;
@@ -17,6 +18,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 use adoption::Doubts;
+use audit::Audit;
 use firsthop_model::intent::{Domain, Policy};
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::{Holding, Reconciler, Ticket};
@@ -27,6 +29,7 @@ use questions::Questions;
 use view::View;
 
 pub use adoption::Phase;
+pub use audit::{Auditing, Finding, Findings};
 pub use input::{
     Connected, Dumped, Effect, Former, Found, Heard, Input, LogStep, Output, Question, Time,
 };
@@ -46,6 +49,9 @@ pub struct Engine {
     phase: Phase,
     doubts: Doubts,
     log: Option<IntentLog>,
+    audit: Audit,
+    /// The dump that is being audited.
+    audit_snapshot: Option<Box<Snapshot>>,
     /// When the chip was last read in full.
     adopted: Option<Time>,
     /// Former MACs that wait for the first snapshot.
@@ -72,6 +78,8 @@ impl Engine {
             phase: Phase::Away,
             doubts: Doubts::default(),
             log: None,
+            audit: Audit::default(),
+            audit_snapshot: None,
             adopted: None,
             recalled: BTreeSet::new(),
             writes: 0,
@@ -86,6 +94,7 @@ impl Engine {
         let mut effect = Effect::default();
         match input {
             Input::Heard(heard) => self.hear(&heard, now),
+            Input::Dumped(dumped) if self.audit.is_dumping() => self.audit_kernel(&dumped, now),
             Input::Dumped(dumped) => {
                 self.take_dump(dumped, now);
                 effect.dumped = true;
@@ -96,8 +105,14 @@ impl Engine {
                 }
             }
             Input::NoChip => self.view.begin(),
-            Input::Connected(connected) => effect = self.greet(*connected, now),
-            Input::Disconnected => self.part(),
+            Input::Connected(connected) => {
+                self.audit.give_up(now);
+                effect = self.greet(*connected, now);
+            }
+            Input::Disconnected => {
+                self.audit.give_up(now);
+                self.part();
+            }
             Input::Completed { ticket, result } => {
                 match &result {
                     Ok(()) => self.writes += 1,
@@ -112,6 +127,11 @@ impl Engine {
                 }
                 self.reconciler.complete(Ticket(ticket), &result, now);
             }
+            Input::Scanned(Ok(found)) if self.audit.is_reading() => self.audit_scan(found, now),
+            Input::Rows(Ok(found)) if self.audit.is_reading() => self.audit_rows(found, now),
+            Input::Scanned(Err(_)) | Input::Rows(Err(_)) if self.audit.is_reading() => {
+                self.audit.give_up(now);
+            }
             Input::Scanned(found) => self.take_scan(found, now),
             Input::Rows(found) => effect = self.take_rows(found, now),
             Input::Compute => self.reconciler.recompute(),
@@ -125,6 +145,8 @@ impl Engine {
             Input::Recall(former) => self.recall(former),
             Input::Distrust(cause) => self.distrust(&cause),
             Input::Look => self.look(now),
+            Input::Auditing(auditing) => self.audit.plan(auditing, now),
+            Input::Audit => self.audit.ask(now),
         }
         effect.mac_changed = std::mem::take(&mut self.mac_changed);
         effect
@@ -137,12 +159,16 @@ impl Engine {
 
     /// What is to be done now, in this order.
     pub fn turn(&mut self, now: Time) -> Vec<Output> {
-        if self.view.dump_is_due(now) {
+        if !self.audit.is_dumping() && self.view.dump_is_due(now) {
             self.outputs.push(Output::Dump);
         }
         self.reconciler.recompute();
-        self.advance(now);
+        // a reading of the audit has no name: no other is ordered meanwhile
+        if !self.audit.is_reading() {
+            self.advance(now);
+        }
         self.submit(now);
+        self.audit_if_due(now);
         if let Some(question) = self.questions.ask_if_due(now) {
             self.outputs.push(Output::Ask(question));
         }
@@ -155,10 +181,11 @@ impl Engine {
         let retry = self.reconciler.deadline().filter(|_| self.may_write());
         let times = [
             retry,
-            self.view.deadline(),
+            self.view.deadline().filter(|_| !self.audit.is_dumping()),
             self.questions.deadline(),
             self.phase.deadline(now),
             self.doubts.deadline(now),
+            self.audit.deadline(now),
         ];
         times.into_iter().flatten().min()
     }
@@ -227,6 +254,11 @@ impl Engine {
             && !self.reconciler.needs_read_back()
             && !self.is_stale()
             && self.knows_links()
+    }
+
+    /// What audits found.
+    pub const fn findings(&self) -> &Findings {
+        self.audit.findings()
     }
 
     /// Things that are kept until something else happens: events for a dump.

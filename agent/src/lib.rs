@@ -17,6 +17,7 @@ pub mod daemon;
 pub mod engine;
 pub mod intent_log;
 pub mod paths;
+pub mod recording;
 pub mod telemetry;
 pub mod views;
 

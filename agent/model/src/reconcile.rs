@@ -194,6 +194,26 @@ impl Reconciler {
         self.changed.extend(touched);
     }
 
+    /// Everything is computed again, as if all had changed.
+    pub fn compute_anew(&mut self) {
+        self.changed.extend(self.topology.links().map(|link| link.ifindex));
+    }
+
+    /// Devices for which something else would be computed now, though nothing changed: there are none.
+    pub fn stale_units(&self) -> BTreeSet<IfIndex> {
+        let mut anew = self.clone();
+        anew.compute_anew();
+        anew.recompute();
+        let units = self.units.keys().chain(anew.units.keys());
+        let units = units.filter(|ifindex| self.units.get(ifindex) != anew.units.get(ifindex));
+        let bridges = self.bridges.keys().chain(anew.bridges.keys());
+        let bridges =
+            bridges.filter(|ifindex| self.bridges.get(ifindex) != anew.bridges.get(ifindex));
+        let lags = self.lags.keys().chain(anew.lags.keys());
+        let lags = lags.filter(|ifindex| self.lags.get(ifindex) != anew.lags.get(ifindex));
+        units.chain(bridges).chain(lags).copied().collect()
+    }
+
     // --- Applied --------------------------------------------------------------------------------------------------
 
     /// Takes over what a scan of the chip found, after a start, a lost connection or a reset of the chip. Everything is due again.
@@ -318,6 +338,11 @@ impl Reconciler {
         if self.runs.get(&object).is_some_and(Run::is_done) {
             self.finish(object, now);
         }
+    }
+
+    /// Changes that were submitted since the start.
+    pub const fn submitted(&self) -> u64 {
+        self.last_ticket
     }
 
     /// When [`Self::ready`] has to be asked again though nothing happened.

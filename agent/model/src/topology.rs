@@ -13,6 +13,7 @@
 //! ```
 
 mod address;
+mod audit;
 mod link;
 mod mac_list;
 mod stack;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, ifa_flags, ifa_proto};
+pub use audit::ViewFault;
 pub use link::{
     DevlinkPort, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode,
     OperState, Slave, StpState, TagProtocol, iff,

@@ -24,6 +24,12 @@ pub(super) struct Options {
     /// Socket to listen on
     #[arg(long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
+    /// Write down all that is decided upon, and what is decided: the chip's writes can be had again by --replay
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Only decide again upon what --record wrote down; exit code 3 if something else comes out
+    #[arg(long, value_name = "FILE")]
+    pub(super) replay: Option<PathBuf>,
     /// Log more; twice: even more (RUST_LOG says it in detail)
     #[arg(short, action = ArgAction::Count)]
     pub(super) verbose: u8,

@@ -7,8 +7,9 @@
 //! The target is the first of: `--hwsim`, the configuration's, the default socket of the simulated chip.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -27,6 +28,7 @@ use crate::api::socket::{self, SocketError};
 use crate::chain;
 use crate::config::{Config, ConfigError};
 use crate::paths::{self, PathError};
+use crate::recording::{self, ReplayError, Replayed};
 use crate::telemetry;
 
 /// Requests that wait for the loop.
@@ -50,6 +52,9 @@ pub enum DaemonError {
     /// Another process writes to the chip, or the lock can't be used.
     #[error("{0}; stop its owner, or use --observe")]
     Owned(AsicError),
+    /// A recording can't be played again.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The system refused what the loop needs.
     #[error("{what} failed")]
     System {
@@ -61,10 +66,11 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// 1: what the operator said is wrong; 2: something refused.
+    /// 1: what the operator said is wrong; 2: something refused; 3: a replay came to something else.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Path(_) => 1,
+            Self::Replay(ReplayError::Differs { .. }) => 3,
+            Self::Config(_) | Self::Path(_) | Self::Replay(_) => 1,
             Self::Socket(_) | Self::Netlink(_) | Self::Owned(_) | Self::System { .. } => 2,
         }
     }
@@ -102,6 +108,9 @@ fn tell(error: &clap::Error) -> ExitCode {
 }
 
 fn start(options: &Options) -> Result<(), DaemonError> {
+    if let Some(path) = &options.replay {
+        return play(path);
+    }
     let config = Config::load(options.config.as_deref())?;
     if options.check_config {
         return Ok(());
@@ -112,6 +121,14 @@ fn start(options: &Options) -> Result<(), DaemonError> {
         .build()
         .map_err(system("Making the runtime"))?;
     runtime.block_on(LocalSet::new().run_until(run(options, config)))
+}
+
+/// Decides again upon what was written down.
+fn play(path: &Path) -> Result<(), DaemonError> {
+    let file = File::open(path).map_err(ReplayError::Read)?;
+    let Replayed { inputs, turns, writes } = recording::replay(BufReader::new(file))?;
+    println!("{inputs} inputs, {turns} turns: the same {writes} writes");
+    Ok(())
 }
 
 /// Runs until a signal. The chip stays as it is: a restart finds it so.
@@ -139,7 +156,8 @@ async fn run(options: &Options, config: Config) -> Result<(), DaemonError> {
     let directory = path.parent().map(PathBuf::from).unwrap_or_default();
     tracing::info!(socket = %path.display(), chip = %target, observe, "Started");
     let source = Source { named: options.config.clone(), config, blind: options.observe };
-    let mut daemon = Daemon::open(source, target, observe, directory, incoming)?;
+    let recording = options.record.as_deref();
+    let mut daemon = Daemon::open(source, target, observe, directory, recording, incoming)?;
     daemon.run(&mut signals).await
 }
 

@@ -13,6 +13,7 @@ use firsthop_model::topology::{Event, Snapshot};
 use firsthop_model::{IfIndex, Mac};
 use serde::{Deserialize, Serialize};
 
+use super::audit::Auditing;
 use crate::chain;
 
 /// What happened.
@@ -56,6 +57,10 @@ pub enum Input {
     Recall(BTreeSet<Former>),
     /// Something happened after which the view can't be trusted, by a word for counters.
     Distrust(String),
+    /// How often is audited from now on.
+    Auditing(Auditing),
+    /// Somebody asks for an audit.
+    Audit,
     /// Somebody looks: while observing, the chip is read again if what is known is old.
     Look,
 }

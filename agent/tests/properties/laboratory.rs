@@ -107,6 +107,26 @@ fn whatever_goes_wrong_heals() {
     search(Trouble::Everything, 1);
 }
 
+// Broken if an audit found anything that nobody did, or missed what somebody did behind the agent's back, or did not mend it.
+#[test]
+fn audits_find_what_others_did_and_nothing_else() {
+    let mut meddled = 0;
+    for seed in 0..12 {
+        let mut lab = Experiment::of(seed, Trouble::Kernel).run().unwrap();
+        let found = lab.audit().unwrap();
+        assert!(found.classes.is_empty(), "with LAB_SEED={seed}: {found:?}");
+        let made = lab.meddle();
+        let found = lab.audit().unwrap();
+        let told: u64 = found.classes.values().sum();
+        assert_eq!(told, made as u64, "with LAB_SEED={seed}: {found:?}");
+        meddled += made;
+        let again = lab.audit().unwrap();
+        assert_eq!(again.classes, found.classes, "with LAB_SEED={seed}");
+        lab.judge().unwrap_or_else(|why| panic!("{why}\nwith LAB_SEED={seed}"));
+    }
+    assert!(meddled > 12, "{meddled}");
+}
+
 // Broken if nothing went wrong in the laboratory: then it would prove nothing.
 #[test]
 fn the_laboratory_makes_trouble() {
@@ -134,7 +154,8 @@ fn a_seed_is_a_run() {
 fn inputs_replay() {
     for seed in 0..8 {
         let lab = Experiment::of(seed, Trouble::Kernel).run().unwrap();
-        lab.replay().unwrap_or_else(|why| panic!("{why}\nwith LAB_SEED={seed}"));
+        let replayed = lab.replay().unwrap_or_else(|why| panic!("{why}\nwith LAB_SEED={seed}"));
+        assert!(replayed.writes > 100, "{replayed:?}");
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
         let guests = Rc::new(Guests::default());
         let (one, two) = (guests.enter(1000, false).unwrap(), guests.enter(1000, false).unwrap());
         let mut asking: Vec<_> = (0..REQUESTS).map(|_| one.ask().unwrap()).collect();
-        assert_eq!(refused(two.ask()), Some(("requests of one user", REQUESTS)));
+        assert_eq!(refused(&two.ask()), Some(("requests of one user", REQUESTS)));
         asking.pop();
         two.ask().unwrap();
         let root = guests.enter(0, true).unwrap();

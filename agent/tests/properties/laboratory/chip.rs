@@ -268,6 +268,17 @@ impl Line {
         }
     }
 
+    /// Changes the chip beside the connection.
+    pub(super) fn write_aside(&mut self, now: Duration, changes: Vec<Change>) {
+        let mut aside = session(&self.personality, u32::MAX);
+        for change in changes {
+            aside.submit(firsthop_asic::Ticket(1), change);
+        }
+        synchronous::settle(&mut aside, &mut { now }, |_, frame| {
+            self.chip.emad(Nanos::from(now), frame).expect("the session sends EMAD frames")
+        });
+    }
+
     /// What the chip holds, asked beside the connection.
     pub(super) fn look(&mut self, now: Duration, keys: &[Key]) -> Result<ReadBack, String> {
         let mut aside = session(&self.personality, u32::MAX);

@@ -7,9 +7,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use firsthop::chain;
-use firsthop::engine::{Connected, Engine, Input, LogStep, Output};
+use firsthop::engine::{Connected, Engine, Findings, Input, LogStep, Output};
+use firsthop::recording::{self, Recorder, ReplayError, Replayed};
 use firsthop_asic::{AsicError, ReadBack, Readability, readability};
-use firsthop_model::chip::{Entry, Key};
+use firsthop_model::Mac;
+use firsthop_model::chip::{Change, Entry, Key, Rif};
 use firsthop_model::intent::{ChipIdentity, Policy};
 use firsthop_model::retry::Failure;
 use hwsim::chip::Personality;
@@ -32,6 +34,8 @@ const TROUBLE: [u64; 2] = [100, 4];
 const RIFS: u16 = 24;
 /// For so long after the last action things go on going wrong.
 const AFTERMATH: Duration = Duration::from_secs(3);
+/// Of the engine's own chance.
+const SEED: u64 = 7;
 /// Before a broken connection stands again.
 const RECONNECT: Duration = Duration::from_millis(25);
 /// Between looks at whether the chip was reset.
@@ -109,13 +113,6 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What an engine was told and what it wanted, for a replay.
-#[derive(Debug, Clone)]
-enum Told {
-    Input(Duration, Input),
-    Turn(Duration, Vec<Output>),
-}
-
 /// What may happen next.
 #[derive(Debug, Clone, Copy)]
 enum Happening {
@@ -158,7 +155,7 @@ pub(super) struct Lab {
     compared: u64,
     digest: DefaultHasher,
     /// Since the last start of the agent.
-    recording: Vec<Told>,
+    recorder: Recorder<Vec<u8>>,
     pub(super) tally: Tally,
 }
 
@@ -185,7 +182,7 @@ impl Lab {
             written: BTreeSet::new(),
             compared: 0,
             digest: DefaultHasher::new(),
-            recording: Vec::new(),
+            recorder: recorder(),
             tally: Tally::default(),
         };
         lab.start();
@@ -216,6 +213,40 @@ impl Lab {
         ))
     }
 
+    /// An audit, undisturbed: what it found.
+    pub(super) fn audit(&mut self) -> Result<Findings, String> {
+        let before = self.engine.findings().rounds;
+        self.tell(Input::Audit);
+        for _ in 0..ENDLESS {
+            if self.engine.findings().rounds > before && self.is_at_rest() {
+                return Ok(self.engine.findings().clone());
+            }
+            self.happen()?;
+        }
+        Err("The audit does not end".to_owned())
+    }
+
+    /// Somebody else writes to the chip: forgets the first router MAC, adds one, and changes a router interface.
+    pub(super) fn meddle(&mut self) -> usize {
+        let tables = self.engine.reconciler().applied().tables();
+        let pick = |wanted: fn(&&Entry) -> bool| tables.values().find(wanted).cloned();
+        let mut changes = Vec::new();
+        if let Some(mac) = pick(|entry| matches!(entry, Entry::RouterMac { .. })) {
+            if let Entry::RouterMac { fid, .. } = mac {
+                let mac = Mac([2, 0xff, 0, 0, 0, 1]);
+                changes.push(Change::Add(Entry::RouterMac { fid, mac }));
+            }
+            changes.push(Change::Remove(mac));
+        }
+        if let Some(Entry::Rif(rif)) = pick(|entry| matches!(entry, Entry::Rif(_))) {
+            let (from, to) = (rif.clone(), Rif { mtu: rif.mtu + 100, ..rif });
+            changes.push(Change::Edit { from: Entry::Rif(from), to: Entry::Rif(to) });
+        }
+        let made = changes.len();
+        self.line.write_aside(self.now, changes);
+        made
+    }
+
     /// The oracle, the tables, the chip and a fresh start agree.
     pub(super) fn judge(&mut self) -> Outcome {
         let mut rig = Rig::of(self.engine.reconciler().clone(), self.line.chip.clone());
@@ -225,25 +256,10 @@ impl Lab {
         judge_step(&mut rig, &self.world)
     }
 
-    /// Plays what the last engine was told to a new one, by way of text: the same comes out.
-    pub(super) fn replay(&self) -> Outcome {
-        let mut engine = engine();
-        for (number, told) in self.recording.iter().enumerate() {
-            match told {
-                Told::Input(at, input) => {
-                    let text = serde_json::to_string(input).map_err(|error| error.to_string())?;
-                    let read = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-                    engine.take(read, *at);
-                }
-                Told::Turn(at, wanted) => {
-                    let outputs = engine.turn(*at);
-                    if outputs != *wanted {
-                        return Err(format!("Step {number}: {outputs:?} instead of {wanted:?}"));
-                    }
-                }
-            }
-        }
-        Ok(())
+    /// Plays what the last engine was told to another one: the same comes out.
+    pub(super) fn replay(&self) -> Result<Replayed, ReplayError> {
+        let text = self.recorder.clone().into_inner().expect("memory takes it");
+        recording::replay(text.as_slice())
     }
 
     /// A router comes and goes for so long.
@@ -408,7 +424,7 @@ impl Lab {
 
     fn start(&mut self) {
         self.engine = engine();
-        self.recording.clear();
+        self.recorder = recorder();
         self.kernel = Kernel::default();
         self.away = Some(self.now);
         self.told = true;
@@ -428,8 +444,10 @@ impl Lab {
             let unknown = failure.class == firsthop_model::retry::FailureClass::Unknown;
             self.tally.unknown += u64::from(unknown);
         }
-        self.engine.take(input.clone(), self.now);
-        self.recording.push(Told::Input(self.now, input));
+        if self.trouble == Trouble::Kernel {
+            self.recorder.input(self.now, &input);
+        }
+        self.engine.take(input, self.now);
         self.told = true;
     }
 
@@ -438,7 +456,9 @@ impl Lab {
         self.told = false;
         let outputs = self.engine.turn(self.now);
         self.note(&format!("{outputs:?}"));
-        self.recording.push(Told::Turn(self.now, outputs.clone()));
+        if self.trouble == Trouble::Kernel {
+            self.recorder.turn(self.now, &outputs);
+        }
         for output in outputs {
             if self.trouble == Trouble::Everything && self.chance.strikes(2) {
                 self.crash();
@@ -575,7 +595,14 @@ impl Lab {
     }
 }
 
+fn policy() -> Policy {
+    Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() }
+}
+
 fn engine() -> Engine {
-    let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
-    Engine::new(false, policy, 7)
+    Engine::new(false, policy(), SEED)
+}
+
+fn recorder() -> Recorder<Vec<u8>> {
+    Recorder::begin(Vec::new(), false, &policy(), SEED)
 }
