@@ -247,7 +247,7 @@ impl Reconciler {
     }
 
     /// What a row was found to hold when it was read by key. Its owners are compared again; those whose write was not made wait as
-    /// after any failure.
+    /// after any failure. What is nobody's goes.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         let wanted = self.book.wanted(key);
         let counts = |entry: &Entry| !entry.is_neutral() || wanted == Some(entry);
@@ -258,10 +258,12 @@ impl Reconciler {
             let trouble = self.troubles.get(owner);
             !made && trouble.is_some_and(|trouble| matches!(trouble.retry, Retry::At(_)))
         };
+        let nobodys = self.book.owners(key).next().is_none() && self.applied.get(key).is_some();
         let owners = self.book.owners(key);
         let due: Vec<Object> =
             owners.filter(|owner| !waits(owner) || self.router_waits(*owner)).collect();
         self.due.extend(due);
+        self.due.extend(nobodys.then_some(Object::Leftover));
     }
 
     /// Nobody knows what a row holds: it is left alone until [`Self::settle`].
