@@ -320,10 +320,9 @@ impl Reconciler {
                 if matches!(key, Key::LagCollector(_)) {
                     self.wake_dependents(object);
                 }
-                // A port that left one LAG may join another.
-                if let Change::Remove(Entry::LagCollector { port, .. }) = change {
-                    let joining = self.lags.iter().filter(|(_, lag)| lag.contains_key(&port));
-                    self.due.extend(joining.map(|(ifindex, _)| Object::Lag(*ifindex)));
+                // A port that left one LAG may join another, and the LAG that it left may go.
+                if matches!(change, Change::Remove(Entry::LagCollector { .. })) {
+                    self.due.extend(self.leaving());
                 }
             }
             Outcome::Skipped => {

@@ -1,6 +1,6 @@
 //! Writes that fail, answers that are lost.
 
-use firsthop_model::chip::Key;
+use firsthop_model::chip::{Change, Key};
 use proptest::prelude::*;
 
 use crate::action::{Action, Failing, Refusal};
@@ -104,17 +104,20 @@ fn refused_changes_are_undone() {
         let events = world.act(last);
         rig.feed(events);
         rig.settle()?;
-        let carries_others = |key: &&Key| {
+        let carries_others = |change: &Change| {
+            let key = change.key();
             matches!(key, Key::Rif(_) | Key::Fid(_) | Key::FidRif(_) | Key::EgressVid(..))
         };
-        match rig.refused.clone().filter(|key| carries_others(&key)) {
-            Some(key) => {
+        // A port that goes need not come back either.
+        let comes = |change: &Change| !matches!(change, Change::Remove(_));
+        match rig.refused.clone().filter(|change| carries_others(change) && comes(change)) {
+            Some(change) => {
                 let is = state(&mut rig, &world);
                 if is.as_ref() == Ok(&was) {
                     return Ok(());
                 }
                 Err(format!(
-                    "After {last}, of which {key:?} was refused: {is:x?}\n  before it: {was:x?}"
+                    "After {last}, of which {change:?} was refused: {is:x?}\n  before it: {was:x?}"
                 ))
             }
             None => Ok(()),

@@ -417,3 +417,26 @@ fn stack_on_a_bridge_of_a_macvlan() {
     ];
     each_step("spectrum2", &Story(story)).unwrap();
 }
+
+// Broken if a LAG that goes were asked to go before another one, to which its port goes, had taken that out.
+#[test]
+fn lag_goes_after_its_port_was_taken_out() {
+    let run = |writes| -> Outcome {
+        let mut world = World::new();
+        let mut rig = Rig::new("spectrum2", 0);
+        rig.reconciler.replace(world.snapshot());
+        rig.settle()?;
+        for action in bond_of(Dev::bond(0), &[1]).iter().chain(&bond_of(Dev::bond(1), &[1])) {
+            let events = world.act(action);
+            rig.feed(events);
+            for _ in 0..writes {
+                rig.step();
+            }
+        }
+        rig.settle()?;
+        judge_step("spectrum2", &mut rig, &world)
+    };
+    for writes in 0..6 {
+        run(writes).unwrap_or_else(|why| panic!("{writes} writes after each step: {why}"));
+    }
+}

@@ -50,8 +50,8 @@ pub(crate) struct Rig {
     chip_time: Duration,
     outstanding: Vec<(Ticket, Change)>,
     refusals: Vec<Refusal>,
-    /// The last row whose write failed by plan.
-    pub(crate) refused: Option<Key>,
+    /// The last change that failed by plan.
+    pub(crate) refused: Option<Change>,
     /// Rows for which the chip itself had no room, and has not taken since.
     pub(crate) without_room: BTreeSet<Key>,
     random: u64,
@@ -339,7 +339,7 @@ impl Rig {
         }
         let at = self.refusals.iter().position(|refusal| refusal.nth == 0)?;
         let how = self.refusals.remove(at).how;
-        self.refused = Some(change.key());
+        self.refused = Some(change.clone());
         Some(match how {
             // A row that can't be read back can't be settled either.
             Failing::UnknownDone | Failing::UnknownNotDone if !readable => Failing::Transient,

@@ -63,10 +63,11 @@ fn step_is_sound(
             });
         // A port that comes to a router interface may meet a MAC that is about to go, and one that leaves it a MAC that comes.
         let passing = |mac| {
-            let elsewhere = |fates: &Fates, rifs: &WayFate| {
-                fates.values().any(|other| other.by == rifs.by && other.routed.contains(mac))
+            let answers = |switch: &Switch, way: &WayFate| {
+                let mut rifs = way.by.iter().flatten().filter_map(|place| at(switch, *place));
+                rifs.any(|rif| rif.answers.contains_key(mac))
             };
-            old.by != new.by && (elsewhere(&wanted.0, new) || elsewhere(&wanted.1, old))
+            old.by != new.by && (answers(before, new) || answers(after, old))
         };
         for mac in last.routed.union(&now.routed) {
             let (was, is) = (last.routed.contains(mac), now.routed.contains(mac));

@@ -169,12 +169,16 @@ impl Reconciler {
                 self.due.extend(self.book.owners(&key));
             }
         }
-        if object == Object::Leftover {
-            for key in applied.tables().keys() {
-                if !self.book.has(key) {
-                    self.book.take_care(object, key.clone());
+        match object {
+            Object::Lag(ifindex) => self.keep_ports(ifindex),
+            Object::Leftover => {
+                for key in applied.tables().keys() {
+                    if !self.book.has(key) {
+                        self.book.take_care(object, key.clone());
+                    }
                 }
             }
+            _ => {}
         }
         obstacle
     }

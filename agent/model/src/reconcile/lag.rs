@@ -9,7 +9,7 @@
 
 use super::{Obstacle, Reconciler};
 use crate::chip::{Entry, Key, LagId, Vid};
-use crate::plan::lag_entries;
+use crate::plan::{Object, lag_entries};
 use crate::{IfIndex, LocalPort};
 
 impl Reconciler {
@@ -24,11 +24,11 @@ impl Reconciler {
             .map(|(lag, port)| Entry::LagCollector { port, lag })
             .collect();
         let Some(members) = self.lags.get(&ifindex) else {
-            let lag = kept.first().and(self.allocation.lag(ifindex));
-            return (
-                kept.into_iter().chain(lag.map(|lag| Entry::Lag { lag })).collect(),
-                Obstacle::None,
-            );
+            // the LAG goes after its ports, whoever takes them out
+            let has_ports = |lag: &LagId| self.ports_in_lag(*lag).next().is_some();
+            let lag = self.allocation.lag(ifindex).filter(has_ports);
+            let entries = kept.into_iter().chain(lag.map(|lag| Entry::Lag { lag }));
+            return (entries.collect(), Obstacle::None);
         };
         match lag_entries(ifindex, members, &self.limits, &mut self.allocation) {
             Ok(mut entries) => {
@@ -47,6 +47,21 @@ impl Reconciler {
                 (entries, Obstacle::None)
             }
             Err(reason) => (Vec::new(), Obstacle::Full(reason)),
+        }
+    }
+
+    /// What the chip has of a LAG is in the LAG's care, also what an earlier run wrote: a port leaves it step by step.
+    pub(super) fn keep_ports(&mut self, ifindex: IfIndex) {
+        let Some(lag) = self.allocation.lag(ifindex) else { return };
+        let sending = Key::LagPort(lag, LocalPort(0))..=Key::LagPort(lag, LocalPort(u16::MAX));
+        let sending = self.applied.range(sending).map(|(key, _)| key.clone());
+        let ports = self.ports_in_lag(lag);
+        let joined = ports.flat_map(|port| [Key::LagCollector(port), Key::LagCollecting(port)]);
+        let there: Vec<Key> = sending.chain(joined).filter(|key| self.is_there(key)).collect();
+        for key in there {
+            if !self.book.has(&key) {
+                self.book.take_care(Object::Lag(ifindex), key);
+            }
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use crate::chip::{Change, Entry, Rif};
+use crate::chip::{Change, Entry, Key, Rif};
 use crate::plan::Plan;
 use crate::retry::{Failure, FailureClass};
 
@@ -91,7 +91,7 @@ impl Run {
                 self.back = true;
                 return Outcome::Doubtful;
             }
-            Err(_) if stands_alone(change) => Outcome::Skipped,
+            Err(_) if stands_alone(&change.key()) => Outcome::Skipped,
             Err(failure) => {
                 self.failure.get_or_insert_with(|| (change.clone(), failure.clone()));
                 self.stages.clear();
@@ -116,19 +116,16 @@ const fn takes_down(change: &Change) -> bool {
     )
 }
 
-/// Changes whose failure concerns nobody else: the plan goes on without them.
-const fn stands_alone(change: &Change) -> bool {
-    match change {
-        // a LAG can't go before its ports
-        Change::Add(Entry::LagCollector { .. }) => true,
-        Change::Add(entry) | Change::Remove(entry) | Change::Edit { to: entry, .. } => matches!(
-            entry,
-            Entry::RouterMac { .. }
-                | Entry::Route { .. }
-                | Entry::MulticastDefault { .. }
-                | Entry::Trap { .. }
-                | Entry::TrapGroup { .. }
-                | Entry::Policer { .. }
-        ),
-    }
+/// Rows whose failure concerns nobody else: the plan goes on without them.
+const fn stands_alone(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::RouterMac(..)
+            | Key::LagCollector(_)
+            | Key::Route(..)
+            | Key::MulticastDefault(..)
+            | Key::Trap(_)
+            | Key::TrapGroup(_)
+            | Key::Policer(_)
+    )
 }
