@@ -192,7 +192,24 @@ fn any_number_may_be_open() {
     log.flush();
     let expected = [&expected[..], &[(pvid(1).key(), acknowledged(pvid(1)))]].concat();
     assert_eq!(rows(&IntentLog::open(dir.path(), "0", 7)), expected);
-    // Nobody writes two under one number.
-    fs::write(&path, [header, &write(1, tree(0)), &write(1, tree(1))].concat()).unwrap();
-    assert_eq!(rows(&IntentLog::open(dir.path(), "0", 7)), []);
+    // Nobody writes two under one number, or of one row.
+    for (ticket, entry) in [(1, tree(1)), (2, tree(0))] {
+        fs::write(&path, [header, &write(1, tree(0)), &write(ticket, entry)].concat()).unwrap();
+        assert_eq!(rows(&IntentLog::open(dir.path(), "0", 7)), []);
+    }
+}
+
+// Broken if the answer to a change that is written down after the row's next change, as both come in one turn, settled that one too.
+#[test]
+fn an_answer_settles_no_later_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = IntentLog::open(dir.path(), "0", 7);
+    log.announce(1, &Change::Add(pvid(1)));
+    log.flush();
+    log.acknowledge(1);
+    log.announce(2, &Change::Add(pvid(9)));
+    log.flush();
+    let row = Logged { acknowledged: Some(pvid(1)), doubtful: Some(pvid(9)) };
+    assert_eq!(rows(&log), [(pvid(0).key(), row)]);
+    assert_eq!(rows(&IntentLog::open(dir.path(), "0", 7)), rows(&log));
 }
