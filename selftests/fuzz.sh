@@ -3,7 +3,7 @@
 # FUZZ_JOBS (one a processor) at a time.
 #
 #   fuzz.sh [TARGET...]                 all targets if none is named; `fuzz.sh -l` lists them
-#   fuzz.sh --minimise [TARGET...]      instead: the committed corpora become the fewest inputs that reach all that is reached by now
+#   fuzz.sh --minimise [TARGET...]      instead: the committed corpora become the fewest inputs that reach what is reached by now
 #
 # Prints a line for each target: executions, edges of the code that were reached, inputs in the corpus, crashes. Exit 1 if there was a
 # crash, with the file that repeats it (cp FILE selftests/fuzz/corpus/TARGET/NAME makes it a test); 4 where libFuzzer can't be built.
@@ -18,6 +18,8 @@ WORK=$TARGET_DIR/fuzz-corpus CORPUS=selftests/fuzz/corpus
 HOST=$(rustc -vV | sed -n 's/^host: //p')
 # Bytes of an input; seconds that one may take; MB of memory.
 LIMITS=(-max_len=4096 -timeout=20 -rss_limit_mb=2048)
+# Files of a committed corpus, beside those that have names.
+FILES=96
 
 minimise=
 case ${1:-} in
@@ -57,14 +59,15 @@ echo "fuzz.sh: built in $((SECONDS - begun)) s"
 minimise() {
 	local target=$1 fresh=$WORK/$1.fresh
 	rm -rf "$fresh" && mkdir -p "$fresh" "$WORK/$target"
-	# Edges count, not how often they were passed: tens of files, not thousands.
+	# Edges count, not how often they were passed: tens of files, not thousands. Those that reach most are written first.
 	"$(binary "$target")" "${LIMITS[@]}" -use_counters=0 -set_cover_merge=1 "$fresh" "$WORK/$target" "$CORPUS/$target" >"$WORK/$target.log" 2>&1 ||
 		{ tail -n 20 "$WORK/$target.log"; return 1; }
 	local file
 	for file in "$CORPUS/$target"/*; do
 		[[ ${file##*/} =~ ^[0-9a-f]{40}$ ]] && rm -f "$file"
 	done
-	cp -n "$fresh"/* "$CORPUS/$target"/ && rm -rf "$fresh"
+	ls -rt "$fresh" | head -n $FILES | while read -r file; do cp "$fresh/$file" "$CORPUS/$target"/; done
+	rm -rf "$fresh"
 	echo "$target: $(ls "$CORPUS/$target" | wc -l) files, $(cat "$CORPUS/$target"/* | wc -c) bytes"
 }
 

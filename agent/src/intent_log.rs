@@ -118,6 +118,8 @@ impl IntentLog {
         if !is_logged(&change.key()) {
             return;
         }
+        // In the order of time: what came before this change may have been about the same row.
+        self.note_done();
         let line = match change {
             Change::Add(entry) | Change::Edit { to: entry, .. } => {
                 Line::Write { write: Step { ticket, entry: entry.clone() } }
@@ -250,12 +252,10 @@ fn replay(text: &str, of: &str) -> Result<Replayed, String> {
     };
     for line in lines.map(parse) {
         match line? {
-            Line::Write { write: step } | Line::Remove { remove: step }
-                if open.contains_key(&step.ticket) =>
-            {
-                return Err(format!("It has two changes under number {}", step.ticket));
+            line @ (Line::Write { .. } | Line::Remove { .. }) => {
+                check(&rows, &open, &line)?;
+                begin(&mut rows, &mut open, line);
             }
-            line @ (Line::Write { .. } | Line::Remove { .. }) => begin(&mut rows, &mut open, line),
             Line::Done { done } => {
                 for ticket in done {
                     end(&mut rows, &mut open, ticket, true);
@@ -270,6 +270,20 @@ fn replay(text: &str, of: &str) -> Result<Replayed, String> {
         }
     }
     Ok((since, rows, open))
+}
+
+/// Nobody sends a second change under a number, or of a row, before the first is answered: an answer would be taken for the other's.
+fn check(
+    rows: &BTreeMap<Key, Logged>,
+    open: &BTreeMap<u64, Line>,
+    line: &Line,
+) -> Result<(), String> {
+    let (Line::Write { write: step } | Line::Remove { remove: step }) = line else { return Ok(()) };
+    let in_doubt = rows.get(&step.entry.key()).is_some_and(|row| row.doubtful.is_some());
+    if in_doubt || open.contains_key(&step.ticket) {
+        return Err(format!("Change {} meets one that is not answered", step.ticket));
+    }
+    Ok(())
 }
 
 /// A change is sent: its row is in doubt.

@@ -205,7 +205,24 @@ fn any_number_may_be_open() {
     file.flush(&mut log);
     let expected = [&expected[..], &[(pvid(1).key(), acknowledged(pvid(1)))]].concat();
     assert_eq!(rows(&file.open()), expected);
-    // Nobody writes two under one number.
-    let mut file = Text(Some([header, &write(1, tree(0)), &write(1, tree(1))].concat()));
-    assert_eq!(rows(&file.open()), []);
+    // Nobody writes two under one number, or of one row.
+    for (ticket, entry) in [(1, tree(1)), (2, tree(0))] {
+        let mut file = Text(Some([header, &write(1, tree(0)), &write(ticket, entry)].concat()));
+        assert_eq!(rows(&file.open()), []);
+    }
+}
+
+// Broken if the answer to a change that is written down after the row's next change, as both come in one turn, settled that one too.
+#[test]
+fn an_answer_settles_no_later_change() {
+    let mut file = Text::default();
+    let mut log = file.open();
+    log.announce(1, &Change::Add(pvid(1)));
+    file.flush(&mut log);
+    log.acknowledge(1);
+    log.announce(2, &Change::Add(pvid(9)));
+    file.flush(&mut log);
+    let row = Logged { acknowledged: Some(pvid(1)), doubtful: Some(pvid(9)) };
+    assert_eq!(rows(&log), [(pvid(0).key(), row)]);
+    assert_eq!(rows(&file.open()), rows(&log));
 }

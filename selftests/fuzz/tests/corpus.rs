@@ -16,7 +16,8 @@ fn corpora() -> PathBuf {
 
 fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).expect("a directory");
-    entries.map(|entry| entry.expect("a folder can be read").file_name().into_string().expect("ASCII")).collect()
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("ASCII");
+    entries.map(|entry| name(entry.expect("a readable directory"))).collect()
 }
 
 // Broken if a target panicked on an input that was found before; says which file.

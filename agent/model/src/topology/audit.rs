@@ -1,8 +1,9 @@
 //! Is the view what the kernel has? For those who look again although no event was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use super::{Address, Link, Snapshot, Topology, VlanFlags, vlan};
+use super::{Address, Link, Snapshot, Topology, VlanFlags, ifa_flags, vlan};
 use crate::IfIndex;
 
 /// In what a view differs from a snapshot.
@@ -33,6 +34,12 @@ impl ViewFault {
     }
 }
 
+/// Dumps show link-locals before duplicate-address detection has ended, events those that the kernel made only after it.
+fn is_announced(address: &Address) -> bool {
+    let tentative = address.is_tentative();
+    !tentative || !matches!(address.ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
 impl Topology {
     /// In what this view differs from what the kernel has, by device. Filters are left out: nobody announces them.
     pub fn faults(&self, snapshot: &Snapshot) -> BTreeSet<(IfIndex, ViewFault)> {
@@ -61,7 +68,11 @@ impl Topology {
             }
         }
         for ifindex in addresses.keys().chain(self.addresses.keys()).copied() {
-            if self.addresses.get(&ifindex) != addresses.get(&ifindex) {
+            let [ours, theirs] = [&self.addresses, &addresses].map(|all| all.get(&ifindex));
+            let announced = |list: Option<&Vec<Address>>| -> Vec<Address> {
+                list.into_iter().flatten().filter(|address| is_announced(address)).cloned().collect()
+            };
+            if ours != theirs && announced(ours) != announced(theirs) {
                 faults.insert((ifindex, ViewFault::AddressesDiffer));
             }
         }
