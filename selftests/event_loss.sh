@@ -173,7 +173,7 @@ losses_again_and_again() {
 	changing=$! AT=back
 	while kill -0 $changing 2>/dev/null; do
 		kill -STOP "${PID[firsthopd-r1]}"
-		pause 0.3
+		pause 0.6
 		kill -CONT "${PID[firsthopd-r1]}"
 		pause 0.01
 		stops=$((stops + 1))
