@@ -82,6 +82,8 @@ pub struct Config {
     pub policer: Policer,
     /// How devices that have a driver in the kernel are looked after.
     pub care: Care,
+    /// Between two audits of what is believed of the kernel and of the chip.
+    pub audits: Audits,
     /// Octets that the kernel may queue for the event socket; None: as many as firsthop-netlink thinks enough.
     pub receive_buffer: Option<usize>,
 }
@@ -121,6 +123,16 @@ impl Default for Care {
     }
 }
 
+/// How often what is believed is compared with the kernel and the chip although nothing was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audits(pub Option<Duration>);
+
+impl Default for Audits {
+    fn default() -> Self {
+        Self(Some(Duration::from_secs(300)))
+    }
+}
+
 /// What advertisements are watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Liveness {
@@ -151,6 +163,14 @@ struct Document {
     device: Option<Device>,
     liveness: Option<Watch>,
     netlink: Option<Netlink>,
+    audit: Option<Audit>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Audit {
+    /// Seconds; 0: never by itself
+    interval: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -248,6 +268,7 @@ impl Config {
             device,
             liveness,
             netlink,
+            audit: looks,
         } = document;
         let policy = &mut self.policy;
         policy.vmac_policy = vmac_policy.unwrap_or(policy.vmac_policy);
@@ -267,6 +288,10 @@ impl Config {
         self.care.audit = audit.map_or(self.care.audit, Duration::from_secs);
         self.care.drift = drift.unwrap_or(self.care.drift);
         self.flower_traps = flower_traps.unwrap_or(self.flower_traps);
+        if let Some(Audit { interval: Some(seconds) }) = looks {
+            let interval = Duration::from_secs(seconds.into());
+            self.audits = Audits((!interval.is_zero()).then_some(interval));
+        }
         let Netlink { receive_buffer } = netlink.unwrap_or_default();
         self.receive_buffer = receive_buffer.or(self.receive_buffer);
         let Watch { watch, withdraw_orphans } = liveness.unwrap_or_default();

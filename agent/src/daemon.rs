@@ -149,6 +149,7 @@ impl Daemon {
             desk: Desk::default(),
             announced: false,
         };
+        daemon.tell(Input::Auditing(daemon.source.auditing()));
         if daemon.target.socket.is_none() {
             daemon.go_without_chip();
         }

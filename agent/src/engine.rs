@@ -261,6 +261,11 @@ impl Engine {
         self.audit.findings()
     }
 
+    /// The number of rounds of [`Self::findings`] when an audit that is asked for now has ended.
+    pub fn next_round(&self) -> u64 {
+        self.audit.next_round()
+    }
+
     /// Things that are kept until something else happens: events for a dump.
     pub const fn backlog(&self) -> usize {
         self.view.kept()

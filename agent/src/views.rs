@@ -31,7 +31,7 @@ pub use linux_bridge::bridge_differences;
 pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use recorded::recorded_differences;
-pub use status::{Device, Hardware, Mode, Netlink, Status, count_states};
+pub use status::{Audit, Device, Hardware, Mode, Netlink, Status, count_states};
 pub use trap::{
     Counters, Resource, Sizes, Trap, TrapDevice, TrapEvent, TrapGroup, TrapPolicer, TrapStats,
     VrrpPolicer, chip_traps, count, device_traps, resources,

@@ -132,6 +132,8 @@ impl TrapFilter {
 pub enum Wanted {
     /// Not stale, nothing pending, Applied is Intended.
     Synced,
+    /// An audit that began after the request has ended.
+    Audited,
     /// A router interface or virtual MAC.
     Object {
         /// A virtual MAC; else a router interface.
@@ -282,8 +284,9 @@ fn wait(arguments: Wait) -> Result<Request, Failure> {
     }
     let vmac = match (arguments.object.as_str(), &arguments.dev, &arguments.state) {
         ("synced", None, None) => return Ok(Request::Wait { wanted: Wanted::Synced, timeout }),
-        ("synced", Some(_), _) => return Err(invalid("dev")),
-        ("synced", None, Some(_)) => return Err(invalid("state")),
+        ("audited", None, None) => return Ok(Request::Wait { wanted: Wanted::Audited, timeout }),
+        ("synced" | "audited", Some(_), _) => return Err(invalid("dev")),
+        ("synced" | "audited", None, Some(_)) => return Err(invalid("state")),
         ("vmac", ..) => true,
         ("rif", ..) => false,
         _ => return Err(invalid("object")),

@@ -91,6 +91,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
                 "Wait",
                 match wanted {
                     Wanted::Synced => json!({ "object": "synced", "timeout_ms": timeout_ms }),
+                    Wanted::Audited => json!({ "object": "audited", "timeout_ms": timeout_ms }),
                     Wanted::Object { vmac, dev, state } => json!({
                         "object": if *vmac { "vmac" } else { "rif" },
                         "dev": dev,

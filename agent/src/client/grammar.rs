@@ -328,14 +328,17 @@ fn trap_filter(words: &mut Words) -> Result<TrapFilter, Usage> {
     Ok(filter)
 }
 
-/// `synced`, or `vmac|rif dev NAME state STATE|gone`; then `timeout S`.
+/// `synced`, `audited`, or `vmac|rif dev NAME state STATE|gone`; then `timeout S`.
 fn wait(words: &mut Words) -> Result<Question, Usage> {
-    let for_what = "Wait for what? `synced`, or `vmac|rif dev NAME state STATE|gone`";
+    let for_what = "Wait for what? `synced`, `audited`, or `vmac|rif dev NAME state STATE|gone`";
     let word = words.next().ok_or_else(|| Usage(for_what.into()))?;
-    let object = keyword("thing to wait for", word, &["synced", "vmac", "rif"])?;
+    let object = keyword("thing to wait for", word, &["synced", "audited", "vmac", "rif"])?;
     let (mut dev, mut wanted, mut timeout) = (None, None, PATIENCE);
-    let known: &[&str] =
-        if object == "synced" { &["timeout"] } else { &["dev", "state", "gone", "timeout"] };
+    let known: &[&str] = if matches!(object, "synced" | "audited") {
+        &["timeout"]
+    } else {
+        &["dev", "state", "gone", "timeout"]
+    };
     while let Some(word) = words.next() {
         match keyword("selector", word, known)? {
             "dev" => dev = Some(words.argument("dev", "a device")?),
@@ -347,8 +350,10 @@ fn wait(words: &mut Words) -> Result<Question, Usage> {
             _ => timeout = seconds(&words.argument("timeout", "seconds")?)?,
         }
     }
-    if object == "synced" {
-        return Ok(Question::Wait(Wanted::Synced, timeout));
+    match object {
+        "synced" => return Ok(Question::Wait(Wanted::Synced, timeout)),
+        "audited" => return Ok(Question::Wait(Wanted::Audited, timeout)),
+        _ => {}
     }
     let (Some(dev), Some(state)) = (dev, wanted) else {
         return Err(Usage(format!("`wait {object}` needs `dev NAME` and `state STATE` or `gone`")));

@@ -60,7 +60,7 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
         }
         Some(Object::Monitor) => "Usage: firsthop [-j] [-t] monitor\n",
         Some(Object::Wait) => {
-            "Usage: firsthop wait synced [timeout SECONDS]\n       \
+            "Usage: firsthop wait { synced | audited } [timeout SECONDS]\n       \
              firsthop wait { vmac | rif } dev NAME { state STATE | gone } [timeout SECONDS]\n\
              STATE: offload, pending, failed, refused, held, not_offloaded\n\
              Exit code 5 if it does not come about in time (20 s if nothing is said).\n"

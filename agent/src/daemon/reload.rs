@@ -12,8 +12,8 @@ use firsthop_model::intent::{LinuxBridges, Policy};
 use super::Daemon;
 use super::flower::Mode;
 use crate::chain;
-use crate::config::Config;
-use crate::engine::Input;
+use crate::config::{Config, Drift};
+use crate::engine::{Auditing, Input};
 
 /// Where the configuration came from, and what it said.
 #[derive(Debug, Default)]
@@ -36,6 +36,12 @@ impl Source {
             _ => LinuxBridges::Shown,
         };
         Policy { linux_bridges, ..self.config.policy.clone() }
+    }
+
+    /// What becomes of audits.
+    pub(super) fn auditing(&self) -> Auditing {
+        let repair = self.config.care.drift == Drift::Repair;
+        Auditing { interval: self.config.audits.0, repair }
     }
 
     /// What becomes of tc rules.
@@ -63,8 +69,17 @@ impl Daemon {
                 return;
             }
         };
-        let Config { policy, hwsim, manage, flower_traps, liveness, policer, care, receive_buffer } =
-            fresh;
+        let Config {
+            policy,
+            hwsim,
+            manage,
+            flower_traps,
+            liveness,
+            policer,
+            care,
+            audits,
+            receive_buffer,
+        } = fresh;
         for (key, same) in [
             ("device.hwsim", hwsim == self.source.config.hwsim),
             ("device.manage", manage == self.source.config.manage),
@@ -79,6 +94,7 @@ impl Daemon {
             || liveness != former.liveness
             || policer != former.policer
             || care != former.care
+            || audits != former.audits
             || flower_traps != former.flower_traps;
         tracing::info!(changed, "Configuration read again");
         if liveness != former.liveness {
@@ -91,6 +107,8 @@ impl Daemon {
         self.source.config.policy = policy;
         self.source.config.policer = policer;
         self.source.config.care = care;
+        self.source.config.audits = audits;
+        self.tell(Input::Auditing(self.source.auditing()));
         self.traps.reconfigure(care);
         self.tell(Input::Policy(Box::new(self.policy(self.is_chip_expected()))));
         self.fdb.stir();

@@ -4,8 +4,9 @@ use firsthop_model::intent::LinuxBridges;
 
 use super::Daemon;
 use crate::api::Filter;
+use crate::engine::Findings;
 use crate::telemetry;
-use crate::views::{self, Device, Hardware, Mode, Netlink, Status};
+use crate::views::{self, Audit, Device, Hardware, Mode, Netlink, Status};
 
 impl Daemon {
     /// Not stale, nothing pending, Applied is Intended but for what was refused or failed.
@@ -43,6 +44,11 @@ impl Daemon {
         }
     }
 
+    fn audit(&self) -> Audit {
+        let Findings { rounds, classes, last } = self.engine.findings().clone();
+        Audit { rounds, findings: classes, last }
+    }
+
     pub(super) fn status(&self) -> Status {
         let all = Filter::default();
         let devices = self.devices();
@@ -61,6 +67,7 @@ impl Daemon {
                 receive_buffer: u64::try_from(self.observer.receive_buffer()).unwrap_or(u64::MAX),
             },
             resyncs: self.engine.resyncs().clone(),
+            audit: self.audit(),
             hw: Hardware {
                 writes: self.engine.writes(),
                 failures: self.engine.failures(),

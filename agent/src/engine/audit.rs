@@ -83,6 +83,8 @@ pub(super) struct Audit {
     era: Era,
     /// When the next look begins.
     due: Option<Time>,
+    /// Somebody asked while one was under way.
+    once_more: bool,
     seen: BTreeSet<Finding>,
     /// Differences of the look before; none: this is the first.
     before: Option<BTreeSet<Finding>>,
@@ -113,9 +115,22 @@ impl Audit {
         self.due = auditing.interval.map(|interval| now + interval);
     }
 
-    /// Somebody asks for an audit.
-    pub(super) const fn ask(&mut self, now: Time) {
-        self.due = Some(now);
+    /// Somebody asks for an audit that begins now or later.
+    pub(super) fn ask(&mut self, now: Time) {
+        if self.is_under_way() {
+            self.once_more = true;
+        } else {
+            self.due = Some(now);
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.stage != Stage::Idle || self.before.is_some()
+    }
+
+    /// The number of rounds when one that begins now has ended.
+    pub(super) fn next_round(&self) -> u64 {
+        self.findings.rounds + 1 + u64::from(self.is_under_way())
     }
 
     /// The chip is gone, or read for other reasons.
@@ -273,6 +288,8 @@ impl Engine {
 
     fn end_audit(&mut self, now: Time) {
         self.audit.findings.rounds += 1;
-        self.audit.due = self.audit.auditing.interval.map(|interval| now + interval);
+        let interval = self.audit.auditing.interval.map(|interval| now + interval);
+        let once_more = std::mem::take(&mut self.audit.once_more);
+        self.audit.due = if once_more { Some(now) } else { interval };
     }
 }

@@ -6,6 +6,7 @@ use firsthop_model::intent::State;
 use serde::{Deserialize, Serialize};
 
 use super::{VrrpPolicer, Watch};
+use crate::engine::Finding;
 
 /// The agent itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Status {
     pub netlink: Netlink,
     /// Snapshots by cause
     pub resyncs: BTreeMap<String, u64>,
+    /// What looking again has found
+    #[serde(default)]
+    pub audit: Audit,
     /// The chip's side
     pub hw: Hardware,
     /// Router interfaces by state; states without any are missing.
@@ -35,6 +39,17 @@ pub struct Status {
     /// The policers of VRRP's traps, by device.
     #[serde(default)]
     pub policers: Vec<VrrpPolicer>,
+}
+
+/// What audits of the kernel's view and of the chip have found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    /// Audits since the start
+    pub rounds: u64,
+    /// Findings since the start, by class
+    pub findings: BTreeMap<String, u64>,
+    /// The last findings, at most 100
+    pub last: Vec<Finding>,
 }
 
 /// What the event socket has seen.

@@ -434,7 +434,7 @@ fn lag_goes_after_its_port_was_taken_out() {
             }
         }
         rig.settle()?;
-        judge_step("spectrum2", &mut rig, &world)
+        judge_step(&mut rig, &world)
     };
     for writes in 0..6 {
         run(writes).unwrap_or_else(|why| panic!("{writes} writes after each step: {why}"));

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firsthop::daemon::record::{Claims, Facts, Record};
+use firsthop::daemon::record::{Claims, Facts, Record, seal};
 use firsthop::engine::LogStep;
 use firsthop::intent_log::IntentLog;
 use firsthop_asic::kernel::policing::Memory;
@@ -76,7 +76,8 @@ fn record<F: Serialize + DeserializeOwned + Default + PartialEq + Debug>(
     content: &[u8],
 ) {
     let path = directory.join("0.record");
-    fs::write(&path, content).expect("the directory is ours");
+    let Ok(text) = std::str::from_utf8(content) else { return };
+    fs::write(&path, seal(text)).expect("the directory is ours");
     let mut other = Record::<F>::open(directory, "1");
     let record = Record::<F>::open(directory, "0");
     let text = serde_json::to_vec(record.facts()).expect("facts are plain data");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Address, Link, Snapshot, Topology, VlanFlags, ifa_flags, vlan};
+use super::{Address, Link, Snapshot, Topology, VlanFlags, vlan};
 use crate::IfIndex;
 
 /// In what a view differs from a snapshot.
@@ -70,7 +70,11 @@ impl Topology {
         for ifindex in addresses.keys().chain(self.addresses.keys()).copied() {
             let [ours, theirs] = [&self.addresses, &addresses].map(|all| all.get(&ifindex));
             let announced = |list: Option<&Vec<Address>>| -> Vec<Address> {
-                list.into_iter().flatten().filter(|address| is_announced(address)).cloned().collect()
+                list.into_iter()
+                    .flatten()
+                    .filter(|address| is_announced(address))
+                    .cloned()
+                    .collect()
             };
             if ours != theirs && announced(ours) != announced(theirs) {
                 faults.insert((ifindex, ViewFault::AddressesDiffer));

@@ -83,6 +83,7 @@ fn waits_are_checked() {
     let object = |vmac, state| Wanted::Object { vmac, dev: "x".into(), state };
     for (found, wanted) in [
         (wait("synced", None, None, 1500), Wanted::Synced),
+        (wait("audited", None, None, 1500), Wanted::Audited),
         (wait("vmac", Some("x"), Some("gone"), 1500), object(true, None)),
         (
             wait("rif", Some("x"), Some("not_offloaded"), 1500),

@@ -137,6 +137,7 @@ fn waits() {
     for (line, wanted, timeout) in [
         ("wait synced timeout 3", Wanted::Synced, seconds(3.0)),
         ("wait synced", Wanted::Synced, PATIENCE),
+        ("wait audited", Wanted::Audited, PATIENCE),
         (
             "wait vmac dev v5 state offload timeout 0.5",
             object(true, Some(State::Offload)),

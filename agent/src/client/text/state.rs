@@ -43,6 +43,8 @@ pub(in crate::client) fn status(status: &Status) -> String {
         netlink.messages, netlink.dropped, netlink.overruns, netlink.receive_buffer
     ));
     text.push_str(&counted("resyncs", &status.resyncs));
+    text.push_str(&format!("audit rounds {}\n", status.audit.rounds));
+    text.push_str(&counted("audit findings", &status.audit.findings));
     let hw = status.hw;
     text.push_str(&format!(
         "hw writes {} failures {} pending {}\n",

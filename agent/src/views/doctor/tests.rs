@@ -32,6 +32,7 @@ fn surroundings() {
         generation: 1,
         netlink: Netlink::default(),
         resyncs: BTreeMap::new(),
+        audit: crate::views::Audit::default(),
         hw: Hardware::default(),
         rifs: BTreeMap::new(),
         vmacs: BTreeMap::new(),
