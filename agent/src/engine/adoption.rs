@@ -118,6 +118,9 @@ impl Engine {
             self.reconciler = Reconciler::new(policy, chip, limits);
             self.reconciler.set_routing_devices(self.routing_devices.clone());
             self.view.restart();
+        } else {
+            // Its ports may be new, and that they are its ports is not announced while they are down (`rtnl_linkprop`).
+            self.distrust("chip");
         }
         self.view.begin();
         self.phase = Phase::Due(now);

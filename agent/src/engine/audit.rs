@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use firsthop_asic::{Readability, readability};
 use firsthop_model::chip::{Entry, Key};
-use firsthop_model::topology::Snapshot;
+use firsthop_model::topology::{Link, Snapshot, ViewFault};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
@@ -147,6 +147,21 @@ impl Audit {
     }
 }
 
+/// In what a device is otherwise than it is believed to be.
+fn changes(here: &Link, there: &Link) -> String {
+    let members = |link| match serde_json::to_value(link) {
+        Ok(serde_json::Value::Object(members)) => members,
+        _ => serde_json::Map::new(),
+    };
+    let (here, there, name) = (members(here), members(there), &here.ifname);
+    let differs = here.iter().filter(|(member, value)| there.get(*member) != Some(value));
+    let nothing = serde_json::Value::Null;
+    let told = differs.map(|(member, value)| {
+        format!(" {member} {} instead of {value}", there.get(member).unwrap_or(&nothing))
+    });
+    format!("{name}:{}", told.collect::<Vec<_>>().join(","))
+}
+
 impl Engine {
     /// Begins a look if it is time and nothing else is under way.
     pub(super) fn audit_if_due(&mut self, now: Time) {
@@ -185,10 +200,13 @@ impl Engine {
         let mut seen = BTreeSet::new();
         let topology = self.reconciler.topology();
         for (ifindex, fault) in topology.faults(snapshot) {
-            let name = |link: &firsthop_model::topology::Link| link.ifname.clone();
-            let here = topology.link(ifindex).map(name);
-            let there = snapshot.links.iter().find(|link| link.ifindex == ifindex).map(name);
-            let what = here.or(there).unwrap_or_else(|| format!("ifindex {}", ifindex.0));
+            let here = topology.link(ifindex);
+            let there = snapshot.links.iter().find(|link| link.ifindex == ifindex);
+            let what = match (here, there) {
+                (Some(here), Some(there)) if fault == ViewFault::LinkDiffers => changes(here, there),
+                (Some(link), _) | (None, Some(link)) => link.ifname.clone(),
+                (None, None) => format!("ifindex {}", ifindex.0),
+            };
             seen.insert(Finding { class: fault.code().to_owned(), what });
         }
         for ifindex in self.reconciler.stale_units() {

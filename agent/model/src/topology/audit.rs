@@ -40,6 +40,12 @@ fn is_announced(address: &Address) -> bool {
     !tentative || !matches!(address.ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
+/// A device as far as its changes are announced: no message says that one that is down has a carrier (`netdev_state_change`), or
+/// that a veth got its peer.
+fn told(link: &Link) -> Link {
+    Link { carrier: link.carrier && link.is_up(), link: link.lower(), ..link.clone() }
+}
+
 impl Topology {
     /// In what this view differs from what the kernel has, by device. Filters are left out: nobody announces them.
     pub fn faults(&self, snapshot: &Snapshot) -> BTreeSet<(IfIndex, ViewFault)> {
@@ -61,7 +67,7 @@ impl Topology {
             match (self.links.get(&ifindex), links.get(&ifindex)) {
                 (None, Some(_)) => _ = faults.insert((ifindex, ViewFault::LinkMissing)),
                 (Some(_), None) => _ = faults.insert((ifindex, ViewFault::LinkLeft)),
-                (Some(ours), Some(theirs)) if ours != *theirs => {
+                (Some(ours), Some(theirs)) if told(ours) != told(theirs) => {
                     faults.insert((ifindex, ViewFault::LinkDiffers));
                 }
                 _ => {}
