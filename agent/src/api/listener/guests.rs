@@ -109,9 +109,9 @@ impl Drop for Asking {
 mod tests {
     use super::*;
 
-    fn refused<T>(result: Result<T, Failure>) -> Option<(&'static str, usize)> {
+    fn refused<T>(result: &Result<T, Failure>) -> Option<(&'static str, usize)> {
         match result {
-            Err(Failure::TooMany { what, limit }) => Some((what, limit)),
+            Err(Failure::TooMany { what, limit }) => Some((*what, *limit)),
             _ => None,
         }
     }
@@ -122,11 +122,11 @@ mod tests {
         let guests = Rc::new(Guests::default());
         let mut one: Vec<_> = (0..PER_USER).map(|_| guests.enter(1000, false).unwrap()).collect();
         let own_share = Some(("connections of one user", PER_USER));
-        assert_eq!(refused(guests.enter(1000, false)), own_share);
+        assert_eq!(refused(&guests.enter(1000, false)), own_share);
         let other = guests.enter(1001, false).unwrap();
         one.pop();
         one.push(guests.enter(1000, false).unwrap());
-        assert_eq!(refused(guests.enter(1000, false)), own_share);
+        assert_eq!(refused(&guests.enter(1000, false)), own_share);
         drop((one, other));
         assert!(guests.users.borrow().is_empty());
         assert_eq!(guests.connections.get(), 0);
@@ -140,9 +140,9 @@ mod tests {
         let full: Vec<_> = (0..u32::try_from(others).unwrap())
             .map(|uid| guests.enter(1000 + uid, false).unwrap())
             .collect();
-        assert_eq!(refused(guests.enter(7, false)), Some(("connections", others)));
+        assert_eq!(refused(&guests.enter(7, false)), Some(("connections", others)));
         let own: Vec<_> = (0..RESERVED).map(|_| guests.enter(0, true).unwrap()).collect();
-        assert_eq!(refused(guests.enter(0, true)), Some(("connections", CONNECTIONS)));
+        assert_eq!(refused(&guests.enter(0, true)), Some(("connections", CONNECTIONS)));
         drop((full, own));
         guests.enter(7, false).unwrap();
     }
@@ -153,7 +153,7 @@ mod tests {
         let guests = Rc::new(Guests::default());
         let (one, two) = (guests.enter(1000, false).unwrap(), guests.enter(1000, false).unwrap());
         let mut asking: Vec<_> = (0..REQUESTS).map(|_| one.ask().unwrap()).collect();
-        assert_eq!(refused(two.ask()), Some(("requests of one user", REQUESTS)));
+        assert_eq!(refused(&two.ask()), Some(("requests of one user", REQUESTS)));
         asking.pop();
         two.ask().unwrap();
         let root = guests.enter(0, true).unwrap();
