@@ -111,7 +111,7 @@ mod tests {
 
     fn refused<T>(result: &Result<T, Failure>) -> Option<(&'static str, usize)> {
         match result {
-            Err(Failure::TooMany { what, limit }) => Some((what, *limit)),
+            Err(Failure::TooMany { what, limit }) => Some((*what, *limit)),
             _ => None,
         }
     }
