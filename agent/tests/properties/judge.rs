@@ -17,7 +17,9 @@ use crate::stories::addresses_of_interest;
 use crate::world::World;
 
 pub(crate) use canonical::{bare_chip, bare_rows};
-pub(crate) use fates::{Fates, Way, WayFate, fates, place_name, place_of, wanted_fates};
+pub(crate) use fates::{
+    Fates, Way, WayFate, any_way_moves, fates, place_name, place_of, wanted_fates,
+};
 pub(crate) use room::has_room;
 
 use fates::{fates_agree, ways_of, wired};

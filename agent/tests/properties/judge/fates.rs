@@ -69,6 +69,18 @@ fn wanted_fate(switch: &Switch, (port, tag): Way) -> WayFate {
     fate
 }
 
+/// Some way leads into another bridging domain than before.
+pub(crate) fn any_way_moves(before: &Switch, after: &Switch) -> bool {
+    let domain = |switch: &Switch, (port, tag): Way| {
+        let bridged = switch.fate(port, tag, STRANGER).bridged;
+        bridged.map(|bridged| (bridged.bridge, bridged.vid))
+    };
+    ways().any(|way| {
+        let (from, to) = (domain(before, way), domain(after, way));
+        from.is_some() && to.is_some() && from != to
+    })
+}
+
 /// The ways to the router interface of a device.
 pub(super) fn ways_of(switch: &Switch, ifindex: u32) -> Vec<Way> {
     let mac = switch.router_interfaces[&ifindex].mac;
