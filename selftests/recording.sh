@@ -17,6 +17,7 @@ ALL_TESTS="
 	a_reset_chip
 	somebody_elses_write
 "
+AUDITED=no # somebody else writes to the chip here
 . "$(dirname "$0")/lib/lib.sh"
 
 V4=00:00:5e:00:01:05 V6=00:00:5e:00:02:06

@@ -203,7 +203,9 @@ impl Engine {
             let here = topology.link(ifindex);
             let there = snapshot.links.iter().find(|link| link.ifindex == ifindex);
             let what = match (here, there) {
-                (Some(here), Some(there)) if fault == ViewFault::LinkDiffers => changes(here, there),
+                (Some(here), Some(there)) if fault == ViewFault::LinkDiffers => {
+                    changes(here, there)
+                }
                 (Some(link), _) | (None, Some(link)) => link.ifname.clone(),
                 (None, None) => format!("ifindex {}", ifindex.0),
             };
