@@ -31,8 +31,9 @@ bench: ## benchmarks, one JSON object a line
 	$(call timed,selftests/lib/install.sh test >&2; $(build); cargo run -q --release -p hwsim --example wire-rate; \
 		selftests/bench/failover || [ $$? = 4 ])
 
-soak: ## random changes on a running switch for SOAK_SECONDS (600)
-	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh)
+soak: ## random changes on a running switch for SOAK_SECONDS (600); a million writes in the fault laboratory (LAB_TRANSACTIONS)
+	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh; \
+		LAB_TRANSACTIONS=$(or $(LAB_TRANSACTIONS),1000000) cargo test -q --release -p firsthop --test properties -- --nocapture whatever_goes_wrong)
 
 fuzz: ## coverage-guided fuzzing, FUZZ_SECONDS (600) for each of its targets
 	$(call timed,selftests/fuzz.sh)
