@@ -447,3 +447,18 @@ fn lag_goes_after_its_port_was_taken_out() {
         run(writes).unwrap_or_else(|why| panic!("After {writes} writes: {why}"));
     }
 }
+
+// Broken if a macvlan over an 802.1ad bridge were told something else because the VLAN device between them has 802.1ad tags as well.
+#[test]
+fn macvlan_on_an_8021ad_vlan_of_an_8021ad_bridge() {
+    let (bridge, vlan, vmac) = (Dev::bridge(0), Dev::vlan(3), Dev::vmac(2));
+    let tagged = Kind::Vlan { vid: 10, protocol: Protocol::Dot1ad };
+    let (on_bridge, on_vlan) = (Lower::On(bridge), Lower::On(vlan));
+    let story = vec![
+        Action::Create { dev: vlan, lower: on_bridge, mac: None, kind: tagged },
+        Action::Create { dev: vmac, lower: on_vlan, mac: Some(VRRP_5), kind: Kind::Macvlan },
+        Action::Enslave(Dev::port(1), Some(bridge)),
+        Action::Filtering(bridge, true, Protocol::Dot1ad),
+    ];
+    each_step("spectrum2", &Story(story)).unwrap();
+}

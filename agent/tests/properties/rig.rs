@@ -8,14 +8,14 @@
 //!
 //! Changes complete in any order, as a back end may do it; the order is a function of the seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use firsthop_asic::spectrum::registers::Dialect;
 use firsthop_asic::spectrum::session::{Session, Settings};
 use firsthop_asic::spectrum::synchronous;
 use firsthop_asic::{AsicError, Class, ReadBack, Readability, readability};
-use firsthop_model::chip::{Change, Key, RifIndex, VrId};
+use firsthop_model::chip::{Change, Entry, Key, RifIndex, VrId};
 use firsthop_model::intent::{ChipIdentity, Policy};
 use firsthop_model::plan::{Limits, Object};
 use firsthop_model::reconcile::{Reconciler, Ticket};
@@ -52,6 +52,8 @@ pub(crate) struct Rig {
     refusals: Vec<Refusal>,
     /// The last change that failed by plan.
     pub(crate) refused: Option<Change>,
+    /// What the last failed write to a row was about.
+    failed: BTreeMap<Key, Entry>,
     /// Rows for which the chip itself had no room, and has not taken since.
     pub(crate) without_room: BTreeSet<Key>,
     random: u64,
@@ -84,6 +86,7 @@ impl Rig {
             outstanding: Vec::new(),
             refusals: Vec::new(),
             refused: None,
+            failed: BTreeMap::new(),
             without_room: BTreeSet::new(),
             random: seed,
         }
@@ -155,6 +158,11 @@ impl Rig {
         let at = self.draw(self.outstanding.len());
         let (ticket, change) = self.outstanding.remove(at);
         let result = self.submit(&change);
+        if result.is_err() {
+            let (Change::Add(entry) | Change::Remove(entry) | Change::Edit { to: entry, .. }) =
+                change.clone();
+            self.failed.insert(entry.key(), entry);
+        }
         self.reconciler.complete(ticket, &result, self.now);
         Some((change, result.is_ok()))
     }
@@ -376,7 +384,13 @@ impl Rig {
         let keys: Vec<Key> = self.reconciler.applied().unknown().cloned().collect();
         let found = self.read(None, &keys)?;
         for key in &keys {
-            self.reconciler.settle(key, found.tables.get(key).cloned());
+            let entry = match readability(key) {
+                // As the daemon does it by its log: a write is made again, and a removal as well.
+                Readability::Unreadable if self.reconciler.wants(key) => None,
+                Readability::Unreadable => self.failed.get(key),
+                Readability::Enumerable | Readability::ByKey => found.tables.get(key),
+            };
+            self.reconciler.settle(key, entry.cloned());
         }
         Ok(())
     }

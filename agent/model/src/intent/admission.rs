@@ -62,8 +62,8 @@ pub(super) fn admit(scene: &Scene<'_>, link: &Link, below: Option<&Below<'_>>) -
         ipvlan(&mut verdict, name, mode, flag);
         return verdict;
     }
-    if let Home::Chip { objection: Some(objection), .. } = home
-        && matches!(objection, Reason::Bridge8021ad | Reason::UpperOn8021adBridge)
+    if matches!(home, Home::Chip { objection: Some(_), .. })
+        && lower.is_some_and(|lower| scene.is_on_8021ad_bridge(lower))
     {
         let text = format!("{name} is no 802.1ad bridge");
         verdict.ask(false, Reason::UpperOn8021adBridge, text);

@@ -303,6 +303,16 @@ impl Scene<'_> {
         }
     }
 
+    /// An 802.1ad bridge, or a device directly on one.
+    pub(super) fn is_on_8021ad_bridge(&self, link: &Link) -> bool {
+        let is_one = |link: &Link| {
+            is_aware(link)
+                && matches!(link.kind, LinkKind::Bridge { protocol: TagProtocol::DOT1AD, .. })
+        };
+        let lower = link.lower().and_then(|lower| self.topology.link(lower));
+        is_one(link) || lower.is_some_and(is_one)
+    }
+
     /// Has a bridge a member that the chip could bridge?
     fn has_lanes(&self, bridge: &Link) -> bool {
         let takes_vlans = !(is_aware(bridge) && is_dot1q(bridge));
