@@ -128,8 +128,9 @@ class Bench:
         self.kill()
         after = self.dump()
         again = after.writes_total - cut.writes_total
-        # A write that nobody acknowledged may be made again.
-        allowed = writes - (number - 1) + HALF_MADE * half_made(cut)
+        # A write that nobody acknowledged may be made again. Router MACs that are ready together share a write, up to 64, and which
+        # ones are differs from run to run: they may take one more.
+        allowed = writes - (number - 1) + 1 + HALF_MADE * half_made(cut)
         if again > allowed:
             wrong.append(f"the second start wrote {again}, and {writes - done} were missing; {half_made(cut)} interfaces were half made")
         wrong += differences(everything(after), wanted)[:6]
