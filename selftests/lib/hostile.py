@@ -11,6 +11,7 @@ UID is who they are. The attack has three users of its own at the daemon (65501 
 """
 
 import collections
+import itertools
 import json
 import os
 import random
@@ -138,15 +139,13 @@ def monitors(path):
 
 def forever(act):
     """Again and again, whatever comes back, until it is told to end; prints how often."""
-    count = 0
-    while True:
+    for turn in itertools.count(1):
         try:
-            act(count)
-            count += 1
+            act(turn)
         except (OSError, ConnectionError):
             time.sleep(0.001)
         if ended:
-            return count
+            return turn
 
 
 ended = []

@@ -4,6 +4,7 @@
 //!   submit(7, Add …) ─┐            ┌─▶ Completed { 7, Ok }
 //!   submit(8, Edit …) ┼─▶ chip ────┼─▶ Completed { 8, Err(class Capacity) }       each ticket exactly once,
 //!   submit(9, …)     ─┘            └─▶ Completed { 9, Err(class Unknown) }        in any order
+//!   ask_rows(…) ────────────────────▶ Rows(…)                                     changes do not wait for it
 //!                                      Disconnected(…)                             at most once, and last
 //! ```
 //!
@@ -11,7 +12,7 @@
 //! * A change that completed with `Ok` is in the chip. One that failed with another class than
 //!   [`Class::Unknown`](crate::Class::Unknown) is not, and the row is as it was.
 //! * A removal of what is absent is a success.
-//! * A question for notices is no change: it is not counted in [`Asic::in_flight`].
+//! * A question is no change: it is not counted in [`Asic::in_flight`].
 //! * Every failure is a completion; no method panics on what a chip answers.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,9 @@ pub enum Event {
     Completed(Completion),
     /// The answer to [`Asic::ask_notices`]. After an error notices may be lost, as with [`Notices::lost`].
     Noticed(Result<Notices, AsicError>),
+    /// The answer to [`Asic::ask_rows`]. An error: the chip did not answer, or can't be reached. A refusal for one row is in
+    /// [`ReadBack::failed`] instead.
+    Rows(Result<ReadBack, AsicError>),
     /// The chip can't be reached any more. Every change got its completion before; later ones fail with
     /// [`Class::Gone`](crate::Class::Gone). Connecting again is the owner's decision, with a new back end.
     Disconnected(AsicError),
@@ -115,6 +119,14 @@ pub trait Asic {
     /// one is under way, and when the chip can't be reached any more, another one is ignored.
     fn ask_notices(&mut self);
 
+    /// Asks what the rows of `keys` hold, and with `enumerate` everything that can be enumerated (router interfaces, router
+    /// MACs); [`Asic::next`] has the answer, as one [`Event::Rows`]. Never blocks, and gives way to every change that can be
+    /// sent. Questions are answered in their order; when the chip can't be reached any more, another one is ignored.
+    ///
+    /// Rows with changes in flight are read after those. The picture is of one moment if nothing is in flight, and nothing is
+    /// submitted before it is there.
+    fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>);
+
     /// Changes that were submitted and have not been reported.
     fn in_flight(&self) -> usize;
 
@@ -126,18 +138,4 @@ pub trait Asic {
     /// # Errors
     /// The chip did not answer, or does not say what Firsthop can't do without.
     async fn capabilities(&mut self) -> Result<Capabilities, AsicError>;
-
-    /// Everything that can be enumerated (router interfaces, router MACs), and the rows of `keys`.
-    ///
-    /// Rows with changes in flight are read after those. Call it with nothing in flight for one consistent picture.
-    ///
-    /// # Errors
-    /// The chip did not answer, or can't be reached. A refusal for one row is in [`ReadBack::failed`] instead.
-    async fn read_back(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError>;
-
-    /// The rows of `keys` alone: what a key of unknown outcome holds now.
-    ///
-    /// # Errors
-    /// As [`Asic::read_back`].
-    async fn read(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError>;
 }

@@ -3,7 +3,7 @@
 use firsthop_model::chip::{Change, Key};
 
 use crate::spectrum::Spectrum;
-use crate::{Asic, AsicError, Capabilities, DryRun, Event, Faulty, ReadBack, Ticket};
+use crate::{Asic, AsicError, Capabilities, DryRun, Event, Faulty, Ticket};
 
 /// A chip of any kind.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl Asic for Backend {
         }
     }
 
+    fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>) {
+        match self {
+            Self::Spectrum(chip) => chip.ask_rows(enumerate, keys),
+            Self::DryRun(chip) => chip.ask_rows(enumerate, keys),
+            Self::Faulty(chip) => chip.ask_rows(enumerate, keys),
+        }
+    }
+
     fn in_flight(&self) -> usize {
         match self {
             Self::Spectrum(chip) => chip.in_flight(),
@@ -55,22 +63,6 @@ impl Asic for Backend {
             Self::Spectrum(chip) => chip.capabilities().await,
             Self::DryRun(chip) => chip.capabilities().await,
             Self::Faulty(chip) => Box::pin(chip.capabilities()).await,
-        }
-    }
-
-    async fn read_back(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError> {
-        match self {
-            Self::Spectrum(chip) => chip.read_back(keys).await,
-            Self::DryRun(chip) => chip.read_back(keys).await,
-            Self::Faulty(chip) => Box::pin(chip.read_back(keys)).await,
-        }
-    }
-
-    async fn read(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError> {
-        match self {
-            Self::Spectrum(chip) => chip.read(keys).await,
-            Self::DryRun(chip) => chip.read(keys).await,
-            Self::Faulty(chip) => Box::pin(chip.read(keys)).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Acknowledges everything at once and keeps the result, starting from an empty chip. `firsthopd --observe` uses it:
 //! [`DryRun::tables`] is what `firsthop diff` shows as not applied.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::pending;
 
 use firsthop_model::chip::{Change, Key, Tables};
@@ -19,6 +19,7 @@ pub struct DryRun {
     completed: VecDeque<Ticket>,
     /// Somebody asked what was learnt.
     asked: bool,
+    rows: VecDeque<ReadBack>,
 }
 
 impl DryRun {
@@ -30,6 +31,7 @@ impl DryRun {
             writes: 0,
             completed: VecDeque::new(),
             asked: false,
+            rows: VecDeque::new(),
         }
     }
 
@@ -63,13 +65,22 @@ impl Asic for DryRun {
         self.asked = true;
     }
 
+    fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>) {
+        let rows = self.tables.iter().filter(|(key, _)| enumerate || keys.contains(key));
+        let tables = rows.map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        self.rows.push_back(ReadBack { tables, ..ReadBack::default() });
+    }
+
     fn in_flight(&self) -> usize {
         self.completed.len()
     }
 
     async fn next(&mut self) -> Event {
-        match self.completed.pop_front() {
-            Some(ticket) => Event::Completed(Completion { ticket, result: Ok(()) }),
+        if let Some(ticket) = self.completed.pop_front() {
+            return Event::Completed(Completion { ticket, result: Ok(()) });
+        }
+        match self.rows.pop_front() {
+            Some(found) => Event::Rows(Ok(found)),
             None if std::mem::take(&mut self.asked) => Event::Noticed(Ok(Notices::default())),
             None => pending().await,
         }
@@ -77,17 +88,6 @@ impl Asic for DryRun {
 
     async fn capabilities(&mut self) -> Result<Capabilities, AsicError> {
         Ok(self.capabilities.clone())
-    }
-
-    async fn read_back(&mut self, _: &[Key]) -> Result<ReadBack, AsicError> {
-        Ok(ReadBack { tables: self.tables.clone(), ..ReadBack::default() })
-    }
-
-    async fn read(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError> {
-        let keys: BTreeSet<_> = keys.iter().collect();
-        let rows = self.tables.iter().filter(|(key, _)| keys.contains(key));
-        let tables = rows.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        Ok(ReadBack { tables, ..ReadBack::default() })
     }
 }
 
@@ -126,7 +126,10 @@ mod tests {
         // It learns nothing, but answers.
         chip.ask_notices();
         assert_eq!(chip.next().await, Event::Noticed(Ok(Notices::default())));
-        assert_eq!(chip.read_back(&[]).await.unwrap().tables, rows);
-        assert_eq!(chip.read(&[fid.key()]).await.unwrap(), ReadBack::default());
+        chip.ask_rows(true, Vec::new());
+        chip.ask_rows(false, vec![fid.key()]);
+        let found = ReadBack { tables: rows, ..ReadBack::default() };
+        assert_eq!(chip.next().await, Event::Rows(Ok(found)));
+        assert_eq!(chip.next().await, Event::Rows(Ok(ReadBack::default())));
     }
 }

@@ -50,6 +50,9 @@ pub struct Spectrum {
     outbox: VecDeque<Vec<u8>>,
     /// Since when the socket has no room.
     crowded: Option<Duration>,
+    /// What is to be read after [`Self::reading`].
+    asked: VecDeque<(bool, Vec<Key>)>,
+    reading: Option<Reading>,
     patience: Duration,
     /// The session's clock starts here.
     start: Instant,
@@ -93,6 +96,8 @@ impl Spectrum {
             capabilities: Capabilities::default(),
             outbox: VecDeque::new(),
             crowded: None,
+            asked: VecDeque::new(),
+            reading: None,
             patience: settings.patience,
             start: Instant::now(),
             connection: Connection::Up,
@@ -136,23 +141,24 @@ impl Spectrum {
         answer.await.unwrap_or(Err(AsicError::ControlTimeout { request, patience }))
     }
 
-    async fn gather(
-        &mut self,
-        enumerate: Option<u16>,
-        keys: &[Key],
-    ) -> Result<ReadBack, AsicError> {
-        self.check_connection()?;
-        let mut reading = Reading::start(&mut self.session, enumerate, keys);
-        loop {
-            // Answers to a reading that was abandoned are ignored by this one.
-            while let Some((id, answer)) = self.session.poll_answer() {
-                reading.take(&mut self.session, id, answer)?;
-            }
-            if let Some(found) = reading.poll() {
-                return Ok(found);
-            }
-            self.turn().await?;
+    /// The end of the first reading, if it is there; begins the next one.
+    fn poll_rows(&mut self) -> Option<Result<ReadBack, AsicError>> {
+        if self.reading.is_none() {
+            let (enumerate, keys) = self.asked.pop_front()?;
+            let rifs = enumerate.then_some(self.capabilities.rifs);
+            self.reading = Some(Reading::start(&mut self.session, rifs, &keys));
         }
+        let reading = self.reading.as_mut()?;
+        // After an error the other answers of that reading are nobody's.
+        while let Some((id, answer)) = self.session.poll_answer() {
+            if let Err(error) = reading.take(&mut self.session, id, answer) {
+                self.reading = None;
+                return Some(Err(error));
+            }
+        }
+        let found = reading.poll()?;
+        self.reading = None;
+        Some(Ok(found))
     }
 
     /// Sends what can be sent, then waits for one thing to happen. Cancel-safe.
@@ -164,6 +170,7 @@ impl Spectrum {
                 self.session.receive(datagram, now);
             }
             self.session.lose();
+            self.asked.clear();
             self.connection = Connection::Broken(error.clone());
         }
         result
@@ -233,6 +240,12 @@ impl Asic for Spectrum {
         }
     }
 
+    fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>) {
+        if matches!(self.connection, Connection::Up) {
+            self.asked.push_back((enumerate, keys));
+        }
+    }
+
     fn in_flight(&self) -> usize {
         self.session.in_flight()
     }
@@ -245,8 +258,9 @@ impl Asic for Spectrum {
             if let Some(answer) = self.session.poll_notices() {
                 return Event::Noticed(answer);
             }
-            // Of a reading that was abandoned.
-            while self.session.poll_answer().is_some() {}
+            if let Some(found) = self.poll_rows() {
+                return Event::Rows(found);
+            }
             match &self.connection {
                 // An error is noticed in the next round, after the completions that it made.
                 Connection::Up => drop(self.turn().await),
@@ -267,13 +281,5 @@ impl Asic for Spectrum {
         self.capabilities = Capabilities::from_answers(&hello, &resources, &ports)?;
         self.session.speak(self.capabilities.dialect());
         Ok(self.capabilities.clone())
-    }
-
-    async fn read_back(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError> {
-        self.gather(Some(self.capabilities.rifs), keys).await
-    }
-
-    async fn read(&mut self, keys: &[Key]) -> Result<ReadBack, AsicError> {
-        self.gather(None, keys).await
     }
 }

@@ -5,6 +5,8 @@
 //!                └▶ TooMany   write ◀────────────────────── Replies ◀──── (never blocks: a full queue takes no more)
 //! ```
 //!
+//! After each connection and each call the others come first, the daemon among them.
+//!
 //! Every method only reads. The socket's directory says who may; the uid of a client (SO_PEERCRED) how much.
 
 mod guests;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::codec::{Decoder, encode, longest_call};
@@ -86,6 +88,7 @@ pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+        yield_now().await;
     }
 }
 
@@ -122,7 +125,10 @@ impl Connection {
     async fn run(&mut self, daemon: &mpsc::Sender<Incoming>) -> io::Result<()> {
         loop {
             match self.decoder.next_message() {
-                Ok(Some(message)) => self.answer(&message, daemon).await?,
+                Ok(Some(message)) => {
+                    self.answer(&message, daemon).await?;
+                    yield_now().await;
+                }
                 Ok(None) => {
                     if timeout(IDLE, self.read()).await?? == 0 {
                         return Ok(());

@@ -7,6 +7,7 @@
 //!
 //! Orders carry the number of the connection that they were meant for: one that was given before a break is dropped after it.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -169,6 +170,8 @@ impl FarEnd {
         let mut notices = interval(NOTICES);
         notices.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut listening = false;
+        // Readings that are under way, in the order of their answers.
+        let mut readings: VecDeque<fn(Result<ReadBack, AsicError>) -> Report> = VecDeque::new();
         loop {
             tokio::select! {
                 _ = notices.tick(), if listening => chip.ask_notices(),
@@ -192,6 +195,11 @@ impl FarEnd {
                             self.tell(Report::Noticed(noticed));
                         }
                     }
+                    Event::Rows(found) => {
+                        if let Some(report) = readings.pop_front() {
+                            self.tell(report(found));
+                        }
+                    }
                     Event::Disconnected(error) => return chain(&error),
                 },
                 order = self.orders.recv() => match order {
@@ -202,12 +210,12 @@ impl FarEnd {
                         }
                     }
                     Some((_, Order::Scan)) => {
-                        let scanned = chip.read_back(&[]).await;
-                        self.tell(Report::Scanned(scanned));
+                        chip.ask_rows(true, Vec::new());
+                        readings.push_back(Report::Scanned);
                     }
                     Some((_, Order::Read(keys))) => {
-                        let rows = chip.read(&keys).await;
-                        self.tell(Report::Rows(rows));
+                        chip.ask_rows(false, keys);
+                        readings.push_back(Report::Rows);
                     }
                     Some((_, Order::Listen(on))) => listening = on,
                     None => return "The daemon ends".to_owned(),

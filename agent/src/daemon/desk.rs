@@ -22,6 +22,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// How long an answer about traps waits for the counters: some drivers ask their firmware.
 const READING: Duration = Duration::from_secs(3);
 
+/// How long the answers of one turn take, but for the last of them: the kernel and the chip come before the next ones.
+const SHARE: Duration = Duration::from_millis(1);
+
 /// Before somebody who reads slowly is told more.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -47,7 +50,7 @@ struct Watcher {
 pub(super) struct Desk {
     pending: Vec<Pending>,
     watchers: Vec<Watcher>,
-    /// When somebody is told the rest for whom there was no room.
+    /// When somebody is told the rest for whom there was no room, or no time.
     behind: Option<Instant>,
 }
 
@@ -98,7 +101,8 @@ impl Daemon {
                 self.tell(Input::Withdrawn(silent));
             }
         }
-        for mut pending in std::mem::take(&mut self.desk.pending) {
+        let mut waiting = std::mem::take(&mut self.desk.pending).into_iter();
+        for mut pending in waiting.by_ref() {
             let late = pending.deadline <= now;
             let reply = match &pending.request {
                 _ if pending.replies.is_closed() => continue,
@@ -143,6 +147,15 @@ impl Daemon {
             };
             // A client that went away needs no answer.
             pending.replies.send(reply);
+            if now.elapsed() >= SHARE {
+                break;
+            }
+        }
+        let rest: Vec<Pending> = waiting.collect();
+        if !rest.is_empty() {
+            // Who has waited longest is first in the next turn, which follows at once.
+            self.desk.behind = Some(now);
+            self.desk.pending.splice(..0, rest);
         }
     }
 

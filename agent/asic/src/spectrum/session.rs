@@ -16,7 +16,7 @@
 //!   other. The transport has to keep the order of frames, as sockets do: then a repeated write is executed before the
 //!   next one of its row.
 //! * Router MACs that are ready one after the other travel in one SFD write, up to 64.
-//! * A question for notices is sent when no other task is ready.
+//! * Changes come before questions for rows, and these before the one for notices.
 //! * A port that joins a LAG gets another place in it when the chip refuses the one before, until all were tried.
 //! * A refusal that may be the echo of an earlier copy's success (a removal, or any write that was sent again), and a
 //!   record that the chip left out, are looked at with a query: what counts is what the row holds.
@@ -86,6 +86,15 @@ pub struct Strays {
 /// The order of tasks.
 type Sequence = u64;
 
+/// What comes first of two tasks that are ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Changes, and what they still need.
+    Change,
+    /// A caller's questions: there may be thousands.
+    Question,
+}
+
 /// Tasks that share a transaction: one, or the changes of several router MACs.
 type Bundle = Vec<(Sequence, Task)>;
 
@@ -111,7 +120,7 @@ pub struct Session {
     /// Rows with a task that is ready or under way, and the tasks that wait for it.
     lanes: BTreeMap<Key, VecDeque<(Sequence, Task)>>,
     /// Tasks that may be sent, in order.
-    ready: BTreeMap<Sequence, Task>,
+    ready: BTreeMap<(Rank, Sequence), Task>,
     /// Transactions under way, by id.
     flights: BTreeMap<u64, Flight>,
     completions: VecDeque<Completion>,
@@ -327,12 +336,20 @@ impl Session {
             }
             None => {}
         }
-        self.ready.insert(sequence, task);
+        self.make_ready(sequence, task);
+    }
+
+    fn make_ready(&mut self, sequence: Sequence, task: Task) {
+        let rank = match task {
+            Task::Write { .. } | Task::Verify { .. } => Rank::Change,
+            Task::Query { .. } | Task::Notices { .. } => Rank::Question,
+        };
+        self.ready.insert((rank, sequence), task);
     }
 
     /// Takes the next tasks that fit one transaction.
     fn next_tasks(&mut self) -> Option<(Bundle, Register, Method)> {
-        let Some((sequence, first)) = self.ready.pop_first() else {
+        let Some(((_, sequence), first)) = self.ready.pop_first() else {
             if self.question != Question::Waiting {
                 return None;
             }
@@ -351,7 +368,8 @@ impl Session {
             && let Some(both) = registers::router_mac_batch([&register, next.get().register()])
         {
             register = both;
-            tasks.push(next.remove_entry());
+            let ((_, sequence), task) = next.remove_entry();
+            tasks.push((sequence, task));
         }
         Some((tasks, register, method))
     }
@@ -361,7 +379,7 @@ impl Session {
         let Some(waiting) = self.lanes.get_mut(lane) else { return };
         match waiting.pop_front() {
             Some((sequence, task)) => {
-                self.ready.insert(sequence, task);
+                self.make_ready(sequence, task);
             }
             None => {
                 self.lanes.remove(lane);

@@ -107,21 +107,22 @@ impl Line {
 
     /// Carries orders out as far as it goes without an answer.
     pub(super) fn pump(&mut self, now: Duration) -> Vec<Report> {
-        while self.reading.is_none() {
-            match self.orders.pop_front() {
-                Some(Order::Write(changes)) => {
+        // Changes do not wait for a reading that is under way.
+        for order in std::mem::take(&mut self.orders) {
+            match order {
+                Order::Write(changes) => {
                     for (ticket, change) in changes {
                         self.session.submit(firsthop_asic::Ticket(ticket), change);
                     }
                 }
-                Some(Order::Scan) => {
+                Order::Scan if self.reading.is_none() => {
                     let rifs = Some(self.personality.rifs);
                     self.reading = Some((true, Reading::start(&mut self.session, rifs, &[])));
                 }
-                Some(Order::Read(keys)) => {
+                Order::Read(keys) if self.reading.is_none() => {
                     self.reading = Some((false, Reading::start(&mut self.session, None, &keys)));
                 }
-                None => break,
+                later @ (Order::Scan | Order::Read(_)) => self.orders.push_back(later),
             }
         }
         while let Some(frame) = self.session.transmit(now) {

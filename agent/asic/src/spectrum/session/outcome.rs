@@ -92,7 +92,7 @@ impl Session {
                     refusals.push(refused);
                     if refusals.len() < usize::from(registers::phrasings(&self.dialect)) {
                         let task = Task::Write { ticket, change, register, refusals };
-                        self.ready.insert(sequence, task);
+                        self.make_ready(sequence, task);
                     } else {
                         // The words that are tried first are the likeliest to be right but for the reason told.
                         self.finish(ticket, &change, Err(refusals.swap_remove(0)));
@@ -126,7 +126,7 @@ impl Session {
         match task {
             Task::Write { ticket, change, .. } => match registers::query(&change.key()) {
                 Some(register) => {
-                    self.ready.insert(sequence, Task::Verify { ticket, change, register, failure });
+                    self.make_ready(sequence, Task::Verify { ticket, change, register, failure });
                 }
                 None => self.finish(ticket, &change, Err(failure)),
             },

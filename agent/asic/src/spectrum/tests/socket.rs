@@ -90,6 +90,13 @@ async fn next(spectrum: &mut Spectrum) -> Event {
     timeout(Duration::from_secs(20), spectrum.next()).await.unwrap()
 }
 
+/// What these rows hold, and with `enumerate` all that can be enumerated.
+async fn rows(spectrum: &mut Spectrum, enumerate: bool, keys: Vec<Key>) -> ReadBack {
+    spectrum.ask_rows(enumerate, keys);
+    let Event::Rows(Ok(found)) = next(spectrum).await else { panic!() };
+    found
+}
+
 fn fid(n: u16) -> Change {
     Change::Add(Entry::Fid { fid: Fid(n) })
 }
@@ -108,9 +115,9 @@ async fn router_port_over_the_socket() {
     }
     let (tables, unreadable) = readable(&entries);
     let expected = ReadBack { tables, unreadable, ..ReadBack::default() };
-    assert_eq!(spectrum.read_back(&keys(&entries)).await.unwrap(), expected);
+    assert_eq!(rows(&mut spectrum, true, keys(&entries)).await, expected);
     let router = [(Key::Router, entries[0].clone())];
-    assert_eq!(spectrum.read(&[Key::Router]).await.unwrap().tables, router.into());
+    assert_eq!(rows(&mut spectrum, false, vec![Key::Router]).await.tables, router.into());
     // A control request among frames.
     assert_eq!(spectrum.capabilities().await.unwrap(), capabilities);
     assert_eq!(spectrum.generation().await, Ok(3));
@@ -130,18 +137,39 @@ async fn bridges_over_the_socket() {
     }
     let (tables, unreadable) = readable(&entries);
     let expected = ReadBack { tables, unreadable, ..ReadBack::default() };
-    assert_eq!(spectrum.read_back(&keys(&entries)).await.unwrap(), expected);
+    assert_eq!(rows(&mut spectrum, true, keys(&entries)).await, expected);
     for _ in 0..2 {
         spectrum.ask_notices();
-        // A reading meanwhile does not throw the answer away.
-        spectrum.read(&[Key::AgeingTime]).await.unwrap();
         assert_eq!(next(&mut spectrum).await, Event::Noticed(Ok(Notices::default())));
     }
     assert_eq!(spectrum.in_flight(), 0);
 }
 
-// Broken if a future that lost a race in select took an outcome with it, or a reading that was given up spoiled what came
-// after it.
+// Broken if changes waited for a reading of everything that was asked for before, or a second reading were forgotten.
+#[tokio::test(flavor = "current_thread")]
+async fn changes_come_before_readings() {
+    let settings = Settings { window: 4, ..Settings::default() };
+    let (mut spectrum, _thread) = connected(settings, usize::MAX).await;
+    spectrum.ask_rows(true, Vec::new());
+    spectrum.ask_rows(false, vec![Key::Fid(Fid(7))]);
+    tokio::select! {
+        biased;
+        event = spectrum.next() => panic!("{event:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    for n in 1..=20 {
+        spectrum.submit(Ticket(n.into()), fid(n));
+    }
+    for _ in 0..20 {
+        let Event::Completed(_) = next(&mut spectrum).await else { panic!() };
+    }
+    let Event::Rows(Ok(all)) = next(&mut spectrum).await else { panic!() };
+    assert_eq!(all, ReadBack::default());
+    let Event::Rows(Ok(found)) = next(&mut spectrum).await else { panic!() };
+    assert_eq!(found.tables.into_keys().collect::<Vec<_>>(), [Key::Fid(Fid(7))]);
+}
+
+// Broken if a future that lost a race in select took an outcome with it.
 #[tokio::test(flavor = "current_thread")]
 async fn dropped_futures_lose_nothing() {
     // Without retries, which would make good what was lost.
@@ -150,17 +178,12 @@ async fn dropped_futures_lose_nothing() {
     for n in 1..=300 {
         spectrum.submit(Ticket(n.into()), fid(n));
     }
-    let given_up = [Key::Fid(Fid(1)), Key::Fid(Fid(300))];
+    spectrum.ask_rows(false, vec![Key::Fid(Fid(300))]);
     // While the chip is held, every future loses.
     for _ in 0..3 {
         tokio::select! {
             biased;
             event = spectrum.next() => panic!("{event:?}"),
-            () = tokio::task::yield_now() => {}
-        }
-        tokio::select! {
-            biased;
-            found = spectrum.read(&given_up) => panic!("{found:?}"),
             () = tokio::task::yield_now() => {}
         }
     }
@@ -178,7 +201,7 @@ async fn dropped_futures_lose_nothing() {
         }
     }
     assert_eq!(spectrum.in_flight(), 0);
-    let found = spectrum.read(&[Key::Fid(Fid(300))]).await.unwrap();
+    let Event::Rows(Ok(found)) = next(&mut spectrum).await else { panic!() };
     assert_eq!(found.tables.into_keys().collect::<Vec<_>>(), [Key::Fid(Fid(300))]);
 }
 
@@ -198,7 +221,7 @@ async fn lost_chip_is_told_once_and_last() {
                 classes.insert(ticket.0, result.err().map(|error| error.class()));
             }
             Event::Disconnected(error) => break error,
-            event @ Event::Noticed(_) => panic!("{event:?}"),
+            event @ (Event::Noticed(_) | Event::Rows(_)) => panic!("{event:?}"),
         }
     };
     assert_eq!(lost.class(), Class::Gone);
@@ -213,8 +236,8 @@ async fn lost_chip_is_told_once_and_last() {
         panic!()
     };
     assert_eq!(error.class(), Class::Gone);
-    assert_eq!(spectrum.read(&[]).await.unwrap_err().class(), Class::Gone);
     spectrum.ask_notices();
+    spectrum.ask_rows(true, Vec::new());
     tokio::select! {
         biased;
         event = spectrum.next() => panic!("{event:?}"),
