@@ -11,7 +11,7 @@ pub enum Backend {
     /// A chip that is spoken to by EMAD, such as hwsim.
     Spectrum(Box<Spectrum>),
     /// No chip: what would be written.
-    DryRun(DryRun),
+    DryRun(Box<DryRun>),
     /// One of these, of which some changes fail.
     Faulty(Box<Faulty<Backend>>),
 }
