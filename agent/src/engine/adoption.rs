@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// What a row holds: what was read; where that can't be, what the log says. A write whose answer is not known is made
-    /// again, and a removal as well: both are harmless.
+    /// again, and a removal as well: both are harmless. But a row that another content is wanted for may still hold the former.
     fn judge(&self, key: &Key, rows: &mut Rows) -> Option<Entry> {
         if let Some(entry) = rows.tables.remove(key) {
             return Some(entry);
@@ -259,7 +259,7 @@ impl Engine {
         let logged = self.log.as_ref()?.get(key).filter(|_| rows.unreadable.contains(key))?;
         match &logged.doubtful {
             None => logged.acknowledged.clone(),
-            Some(_) if self.reconciler.wants(key) => None,
+            Some(doubtful) if self.reconciler.wants_exactly(doubtful) => None,
             Some(doubtful) => Some(doubtful.clone()),
         }
     }

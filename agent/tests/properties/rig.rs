@@ -386,8 +386,9 @@ impl Rig {
         for key in &keys {
             let entry = match readability(key) {
                 // As the daemon does it by its log: a write is made again, and a removal as well.
-                Readability::Unreadable if self.reconciler.wants(key) => None,
-                Readability::Unreadable => self.failed.get(key),
+                Readability::Unreadable => {
+                    self.failed.get(key).filter(|entry| !self.reconciler.wants_exactly(entry))
+                }
                 Readability::Enumerable | Readability::ByKey => found.tables.get(key),
             };
             self.reconciler.settle(key, entry.cloned());
