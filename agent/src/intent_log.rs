@@ -20,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use firsthop_asic::{Readability, readability};
+use firsthop_model::applied::Applied;
 use firsthop_model::chip::{Change, Entry, Key};
 use serde::{Deserialize, Serialize};
 
@@ -102,14 +103,25 @@ impl IntentLog {
         self.rows.get(key)
     }
 
-    /// Replaces everything by what a read-back found. Open changes are forgotten: the read-back saw their outcome.
-    pub fn restart<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
+    /// Replaces everything by what a read-back found. Open changes are forgotten: the read-back saw their outcome, but for what is
+    /// only presumed.
+    pub fn restart(&mut self, applied: &Applied) {
         self.open.clear();
         self.done.clear();
         self.undone.clear();
-        let entries = entries.into_iter().filter(|entry| is_logged(&entry.key()));
-        let logged = |entry: &Entry| Logged { acknowledged: Some(entry.clone()), doubtful: None };
-        self.rows = entries.map(|entry| (entry.key(), logged(entry))).collect();
+        self.rows.clear();
+        let logged = applied.tables().values().filter(|entry| is_logged(&entry.key()));
+        // Numbers that no change will ever have.
+        let tickets = (0..=u64::MAX).rev();
+        for (ticket, entry) in tickets.zip(logged.cloned()) {
+            if applied.is_presumed(&entry.key()) {
+                let line = Line::Write { write: Step { ticket, entry } };
+                begin(&mut self.rows, &mut self.open, line);
+            } else {
+                let row = Logged { acknowledged: Some(entry.clone()), doubtful: None };
+                self.rows.insert(entry.key(), row);
+            }
+        }
         self.stale = true;
     }
 
@@ -119,6 +131,7 @@ impl IntentLog {
             return;
         }
         // In the order of time: what came before this change may have been about the same row.
+        self.close(&change.key());
         self.note_done();
         let line = match change {
             Change::Add(entry) | Change::Edit { to: entry, .. } => {
@@ -146,8 +159,11 @@ impl IntentLog {
         }
     }
 
-    /// Notes what a row of unknown outcome was found to hold.
-    pub fn correct(&mut self, key: &Key, found: Option<&Entry>) {
+    /// Nobody waits any more for answers to changes of this row.
+    fn close(&mut self, key: &Key) {
+        if self.rows.get(key).is_none_or(|row| row.doubtful.is_none()) {
+            return;
+        }
         let of_row = |line: &Line| match line {
             Line::Write { write: step } | Line::Remove { remove: step } => step.entry.key() == *key,
             _ => false,
@@ -156,6 +172,11 @@ impl IntentLog {
         for ticket in open.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
             self.withdraw(ticket);
         }
+    }
+
+    /// Notes what a row of unknown outcome was found to hold.
+    pub fn correct(&mut self, key: &Key, found: Option<&Entry>) {
+        self.close(key);
         let known = self.rows.get(key).and_then(|row| row.acknowledged.clone());
         let change = match (known, found) {
             (known, Some(found)) if known.as_ref() != Some(found) => Change::Add(found.clone()),

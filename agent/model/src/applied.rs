@@ -1,7 +1,8 @@
 //! What the chip acknowledged. This is the **Applied** column: nothing is booked before the acknowledgement.
 //!
 //! A row whose write has an unknown outcome is in neither state: it is *unknown*, and nothing is planned on it
-//! until it was read back.
+//! until it was read back. Of a row that can't be read back the last content that was sent is *presumed*: the chip has it, or
+//! nothing. It is written again where it is wanted, and removed where it is not.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -15,15 +16,18 @@ use crate::chip::{Change, Entry, Key, Rif, Tables};
 pub struct Applied {
     tables: Tables,
     unknown: BTreeSet<Key>,
+    /// Rows of `tables` that may as well be empty.
+    #[serde(default)]
+    presumed: BTreeSet<Key>,
 }
 
 impl Applied {
     /// What a read-back found.
     pub const fn from_tables(tables: Tables) -> Self {
-        Self { tables, unknown: BTreeSet::new() }
+        Self { tables, unknown: BTreeSet::new(), presumed: BTreeSet::new() }
     }
 
-    /// The acknowledged rows.
+    /// The acknowledged rows, and the presumed ones.
     pub const fn tables(&self) -> &Tables {
         &self.tables
     }
@@ -40,7 +44,13 @@ impl Applied {
 
     /// Exactly this content was acknowledged.
     pub fn holds(&self, entry: &Entry) -> bool {
-        self.tables.get(&entry.key()) == Some(entry)
+        let key = entry.key();
+        self.tables.get(&key) == Some(entry) && !self.is_presumed(&key)
+    }
+
+    /// The row holds what [`Self::get`] says, or nothing.
+    pub fn is_presumed(&self, key: &Key) -> bool {
+        self.presumed.contains(key)
     }
 
     /// The outcome of the last write to this row is not known.
@@ -65,6 +75,7 @@ impl Applied {
     pub fn acknowledge(&mut self, change: &Change) {
         let key = change.key();
         self.unknown.remove(&key);
+        self.presumed.remove(&key);
         match change.after() {
             Some(entry) => self.tables.insert(key, entry.clone()),
             None => self.tables.remove(&key),
@@ -74,15 +85,25 @@ impl Applied {
     /// Nobody knows what this row holds.
     pub fn doubt(&mut self, key: &Key) {
         self.tables.remove(key);
+        self.presumed.remove(key);
         self.unknown.insert(key.clone());
     }
 
     /// A read-back settled what a row holds.
     pub fn settle(&mut self, key: &Key, found: Option<Entry>) {
         self.unknown.remove(key);
+        self.presumed.remove(key);
         match found {
             Some(entry) => self.tables.insert(key.clone(), entry),
             None => self.tables.remove(key),
         };
+    }
+
+    /// Nobody can tell whether the row holds this or nothing.
+    pub fn presume(&mut self, entry: Entry) {
+        let key = entry.key();
+        self.unknown.remove(&key);
+        self.presumed.insert(key.clone());
+        self.tables.insert(key, entry);
     }
 }

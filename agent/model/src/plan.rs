@@ -71,7 +71,7 @@ impl Plan {
 }
 
 /// The plan that gives each row its wanted content; None means that the row shall be empty.
-/// Rows of unknown content are left out: they are read back first.
+/// Rows of unknown content are left out: they are read back first. Presumed ones are written again.
 pub fn diff<'a>(
     applied: &Applied,
     wanted: impl IntoIterator<Item = (&'a Key, Option<&'a Entry>)>,
@@ -86,6 +86,7 @@ pub fn diff<'a>(
             (Some(from), Some(to)) if from != to => {
                 Change::Edit { from: from.clone(), to: to.clone() }
             }
+            (Some(_), Some(to)) if applied.is_presumed(key) => Change::Add(to.clone()),
             (Some(from), None) => Change::Remove(from.clone()),
             (Some(_), Some(_)) | (None, None) => continue,
         };

@@ -254,6 +254,22 @@ impl Reconciler {
         let found = found.filter(counts);
         let made = found.as_ref() == wanted;
         self.applied.settle(key, found);
+        self.reconsider(key, made);
+    }
+
+    /// As [`Self::settle`], of a row that can't be read: it holds this or nothing.
+    pub fn presume(&mut self, entry: Entry) {
+        let key = entry.key();
+        if entry.is_neutral() && self.book.wanted(&key) != Some(&entry) {
+            return self.settle(&key, None);
+        }
+        self.applied.presume(entry);
+        self.reconsider(&key, false);
+    }
+
+    /// A row is known again: its owners are compared, but for those that wait after a failure that was none (`made`: it holds
+    /// what is wanted).
+    fn reconsider(&mut self, key: &Key, made: bool) {
         let waits = |owner: &Object| {
             let trouble = self.troubles.get(owner);
             !made && trouble.is_some_and(|trouble| matches!(trouble.retry, Retry::At(_)))
@@ -371,7 +387,8 @@ impl Reconciler {
         // what was refused says nothing of another content
         self.refusals.retain(|key, refusal| {
             let wanted = book.wanted(key);
-            applied.get(key) != wanted && refusal.to.as_ref() == wanted
+            (applied.get(key) != wanted || applied.is_presumed(key))
+                && refusal.to.as_ref() == wanted
         });
         let plan = self.plan(object);
         match obstacle {

@@ -20,7 +20,7 @@ use firsthop_model::reconcile::Reconciler;
 
 use super::Engine;
 use super::input::{Connected, Effect, Found, Output, Time};
-use crate::intent_log::IntentLog;
+use crate::intent_log::{IntentLog, Logged};
 
 /// Before a failed reading is tried again the first time; doubles up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(100);
@@ -97,6 +97,14 @@ impl Rows {
         let failed = found.failed.into_iter().map(|(key, _)| key).collect();
         Self { tables, unreadable: found.unreadable, failed }
     }
+}
+
+/// What is known of a row.
+enum Holds {
+    /// This.
+    Known(Option<Entry>),
+    /// This or nothing.
+    Presumed(Entry),
 }
 
 /// Doubles with each failure.
@@ -207,11 +215,10 @@ impl Engine {
             return Effect::default();
         };
         for key in keys {
-            let entry = self.judge(key, &mut rows);
-            if rows.failed.contains(key) {
-                self.reconciler.doubt(key);
-            } else {
-                self.reconciler.settle(key, entry);
+            match self.judge(key, &mut rows) {
+                _ if rows.failed.contains(key) => self.reconciler.doubt(key),
+                Holds::Known(entry) => self.reconciler.settle(key, entry),
+                Holds::Presumed(entry) => self.reconciler.presume(entry),
             }
         }
         if matches!(phase, Phase::Landmarks(_)) {
@@ -223,7 +230,7 @@ impl Engine {
             return Effect::default();
         }
         if let Some(log) = &mut self.log {
-            log.restart(self.reconciler.applied().tables().values());
+            log.restart(self.reconciler.applied());
         }
         self.adopted = Some(now);
         self.doubts = Doubts::default();
@@ -236,11 +243,16 @@ impl Engine {
             if rows.failed.contains(&key) {
                 continue;
             }
-            let entry = self.judge(&key, &mut rows);
-            if let Some(log) = &mut self.log {
-                log.correct(&key, entry.as_ref());
+            match self.judge(&key, &mut rows) {
+                Holds::Known(entry) => {
+                    if let Some(log) = &mut self.log {
+                        log.correct(&key, entry.as_ref());
+                    }
+                    self.reconciler.settle(&key, entry);
+                }
+                // the log has it as it is: a change without an answer
+                Holds::Presumed(entry) => self.reconciler.presume(entry),
             }
-            self.reconciler.settle(&key, entry);
         }
         if rows.failed.is_empty() {
             self.doubts = Doubts::default();
@@ -251,16 +263,16 @@ impl Engine {
     }
 
     /// What a row holds: what was read; where that can't be, what the log says. A write whose answer is not known is made
-    /// again, and a removal as well: both are harmless. But a row that another content is wanted for may still hold the former.
-    fn judge(&self, key: &Key, rows: &mut Rows) -> Option<Entry> {
+    /// again, and a removal as well: both are harmless.
+    fn judge(&self, key: &Key, rows: &mut Rows) -> Holds {
         if let Some(entry) = rows.tables.remove(key) {
-            return Some(entry);
+            return Holds::Known(Some(entry));
         }
-        let logged = self.log.as_ref()?.get(key).filter(|_| rows.unreadable.contains(key))?;
-        match &logged.doubtful {
-            None => logged.acknowledged.clone(),
-            Some(doubtful) if self.reconciler.wants_exactly(doubtful) => None,
-            Some(doubtful) => Some(doubtful.clone()),
+        let logged = self.log.as_ref().and_then(|log| log.get(key));
+        match logged.filter(|_| rows.unreadable.contains(key)) {
+            None => Holds::Known(None),
+            Some(Logged { doubtful: Some(doubtful), .. }) => Holds::Presumed(doubtful.clone()),
+            Some(Logged { acknowledged, .. }) => Holds::Known(acknowledged.clone()),
         }
     }
 

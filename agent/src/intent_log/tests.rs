@@ -1,3 +1,4 @@
+use firsthop_model::applied::Applied;
 use firsthop_model::chip::{Fid, PortOrLag, Rif, RifIndex, RifKind, Vid, VrId};
 use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac};
@@ -98,8 +99,32 @@ fn enumerable_rows_are_not_logged() {
     log.announce(1, &Change::Add(Entry::Rif(rif.clone())));
     log.announce(2, &Change::Add(Entry::RouterMac { fid: Fid(5120), mac: rif.mac }));
     assert_eq!(rows(&log), []);
-    log.restart(&[Entry::Rif(rif), tree(3)]);
+    let entries = [Entry::Rif(rif), tree(3)].map(|entry| (entry.key(), entry));
+    log.restart(&Applied::from_tables(entries.into()));
     assert_eq!(rows(&log), [(tree(3).key(), acknowledged(tree(3)))]);
+}
+
+// Broken if what may be in the chip, or not, were taken for certain by the next daemon, or forgotten by it; or if the change that makes
+// an end of it made the file useless.
+#[test]
+fn what_is_presumed_stays_in_doubt() {
+    let mut file = Text::default();
+    let mut log = file.open();
+    let mut applied = Applied::default();
+    applied.presume(tree(0));
+    log.restart(&applied);
+    log.announce(0, &Change::Add(tree(1)));
+    log.acknowledge(0);
+    file.flush(&mut log);
+    let doubtful = Logged { acknowledged: None, doubtful: Some(tree(0)) };
+    let first = (tree(0).key(), doubtful);
+    assert_eq!(rows(&file.open()), [first.clone(), (tree(1).key(), acknowledged(tree(1)))]);
+    log.announce(1, &Change::Add(tree(0)));
+    file.flush(&mut log);
+    assert_eq!(rows(&file.open())[0], first);
+    log.acknowledge(1);
+    file.flush(&mut log);
+    assert_eq!(rows(&file.open())[0], (tree(0).key(), acknowledged(tree(0))));
 }
 
 // Broken if the log of another chip were believed; or that of one that was reset since, or its rows forgotten, as some may have been

@@ -28,9 +28,10 @@ use crate::{Outcome, Told, shortened};
 use lab::{Lab, Trouble};
 
 /// Seeds that once found a defect.
-const FOUND: [u64; 1] = [
+const FOUND: [u64; 2] = [
     // a port whose leaving of a LAG nobody answered was taken to be in none when another LAG wanted it
-    2052,
+    2052, // the same, with a chip that was reset meanwhile
+    6613,
 ];
 
 /// Writes that the chip is asked for, without `LAB_TRANSACTIONS`.

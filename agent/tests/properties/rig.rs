@@ -384,14 +384,11 @@ impl Rig {
         let keys: Vec<Key> = self.reconciler.applied().unknown().cloned().collect();
         let found = self.read(None, &keys)?;
         for key in &keys {
-            let entry = match readability(key) {
-                // As the daemon does it by its log: a write is made again, and a removal as well.
-                Readability::Unreadable => {
-                    self.failed.get(key).filter(|entry| !self.reconciler.wants_exactly(entry))
-                }
-                Readability::Enumerable | Readability::ByKey => found.tables.get(key),
-            };
-            self.reconciler.settle(key, entry.cloned());
+            // As the daemon does it by its log: a write is made again, and a removal as well.
+            match self.failed.get(key).filter(|_| readability(key) == Readability::Unreadable) {
+                Some(entry) => self.reconciler.presume(entry.clone()),
+                None => self.reconciler.settle(key, found.tables.get(key).cloned()),
+            }
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ impl Reconciler {
         let in_chip = |key: &Key| applied.tables().contains_key(key) || applied.is_unknown(key);
         // a row that two want is the one's until that lets go of it
         for key in self.book.put(object, entries, in_chip) {
-            if applied.get(&key) != self.book.wanted(&key) {
+            if applied.get(&key) != self.book.wanted(&key) || applied.is_presumed(&key) {
                 self.due.extend(self.book.owners(&key));
             }
         }

@@ -128,11 +128,6 @@ impl Reconciler {
         self.book.wanted(key).is_some()
     }
 
-    /// Somebody wants a row to hold exactly this.
-    pub fn wants_exactly(&self, entry: &Entry) -> bool {
-        self.book.wanted(&entry.key()) == Some(entry)
-    }
-
     /// Nothing is due and nothing under way for the router interface of a device.
     pub fn is_settled(&self, ifindex: IfIndex) -> bool {
         let object = self.seat(ifindex);

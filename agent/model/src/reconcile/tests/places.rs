@@ -171,6 +171,43 @@ fn a_port_changes_its_bond() {
     assert!(reconciler.is_synced());
 }
 
+// Broken if a port whose leaving nobody answered were taken to have left, or to be still there for certain: it leaves again, even if
+// it is to come back.
+#[test]
+fn a_port_in_doubt_leaves_before_it_joins() {
+    for comes_back in [false, true] {
+        let mut reconciler = reconciler();
+        let bonds = [link_event(bond(BOND)), link_event(bond(43)), addr(43, "192.0.2.1/24")];
+        fold(&mut reconciler, bonds);
+        fold(
+            &mut reconciler,
+            [link_event(bonded(port(1), BOND)), link_event(bonded(port(2), BOND))],
+        );
+        settle(&mut reconciler);
+        let former = reconciler.allocation().lag(IfIndex(BOND)).unwrap();
+        let collector = |lag| Entry::LagCollector { port: LocalPort(1), lag };
+        fold(&mut reconciler, [link_event(bonded(port(1), 43))]);
+        let leaving = Change::Remove(collector(former));
+        drive(&mut reconciler, Duration::ZERO, |change| {
+            (*change == leaving).then_some(FailureClass::Unknown)
+        });
+        assert!(reconciler.applied().is_unknown(&Key::LagCollector(LocalPort(1))));
+        reconciler.presume(collector(former));
+        assert!(!reconciler.applied().holds(&collector(former)));
+        if comes_back {
+            fold(&mut reconciler, [link_event(bonded(port(1), BOND))]);
+        }
+        let at = reconciler.deadline().unwrap_or_default();
+        let made = drive(&mut reconciler, at, |_| None);
+        let of_port = |change: &&Change| change.key() == Key::LagCollector(LocalPort(1));
+        let made: Vec<Change> = made.iter().filter(of_port).cloned().collect();
+        let lag = reconciler.allocation().lag(IfIndex(if comes_back { BOND } else { 43 })).unwrap();
+        let joining = Change::Add(collector(lag));
+        assert_eq!(made, if comes_back { vec![joining] } else { vec![leaving, joining] });
+        assert!(reconciler.applied().holds(&collector(lag)) && reconciler.is_synced());
+    }
+}
+
 // Broken if a VLAN-aware bridge that came later took the place of the first, or none took it when the first went.
 #[test]
 fn one_aware_bridge() {
