@@ -12,6 +12,7 @@
 //! chips and which is assumed.
 
 mod access;
+mod adjacency;
 mod counters;
 mod cpu;
 pub mod dump;
@@ -27,6 +28,7 @@ mod pipeline;
 mod policer;
 mod port;
 mod rif;
+mod rif_counter;
 mod route;
 mod tables;
 pub mod time;
@@ -45,6 +47,7 @@ pub use dump::Dump;
 pub use fault::{FaultAction, FaultOp, FaultRule, Faults};
 pub use personality::{Personality, PersonalityError};
 pub use port::LocalPort;
+pub use rif_counter::RifCounters;
 pub use time::Nanos;
 pub use trace::{Step, Trace, TraceVerdict, TracedEgress};
 
@@ -327,6 +330,12 @@ impl Chip {
         {
             neighbour.activity = true;
         }
+        if let Some(index) = decision.adjacency
+            && let Some(adjacency) = self.tables.adjacencies.get_mut(index)
+        {
+            adjacency.activity = true;
+        }
+        self.tables.count_routed(decision, bytes);
         if let Some(parsed) = Frame::parse(bytes).filter(|_| !decision.egress.is_empty()) {
             for egress in &decision.egress {
                 let frame = rewrite::egress(&parsed, egress.tag, egress.hop);

@@ -4,7 +4,8 @@
 //! and place (`bits(0x04, 31, 30)` is bits 31 to 30 of the word at byte 4). Field names are those of the data sheet.
 //!
 //! ```text
-//!   router    RGCR  RITR  REIV  RATR  RALTA RALST RALTB  RALUE  RAUHT RAUHTD  RMFT2
+//!   router    RGCR  RITR  RICNT REIV  RALTA RALST RALTB  RALUE  RAUHT RAUHTD  RMFT2
+//!             RATR  RATRAD  RALEU   RECR2
 //!   switch    SFD   SFN   SFDF  SFDAT SFMR  SVFA  SPVID SPVM  SPAFT  SPVMLR SPMS  SFGC  SMID2
 //!   LAGs      SLDR  SLCR  SLCOR
 //!   traps     HPKT  HTGT  QPCR
@@ -16,12 +17,16 @@ mod flood;
 mod lag;
 mod port_vlan;
 mod qpcr;
+mod raleu;
 mod ralue;
 mod ratr;
+mod ratrad;
 mod rauht;
 mod rauhtd;
+mod recr2;
 mod reiv;
 mod rgcr;
+mod ricnt;
 mod ritr;
 mod rmft2;
 mod sfd;
@@ -38,12 +43,16 @@ pub use flood::{BridgeType, FloodTable, FloodType, Sfgc, Smid2};
 pub use lag::{Slcor, SlcorCol, Slcr, SlcrType, Sldr, SldrOp};
 pub use port_vlan::{Spaft, Spvid, Spvm, SpvmRecord, Spvmlr, SpvmlrRecord};
 pub use qpcr::{Qpcr, QpcrAction, QpcrScope, QpcrUnits, RateType};
+pub use raleu::Raleu;
 pub use ralue::{Ralue, RalueAction, RalueEntry, RalueOp};
 pub use ratr::{Ratr, RatrOp, RatrType};
+pub use ratrad::{Ratrad, RatradOp};
 pub use rauht::{Rauht, RauhtOp};
 pub use rauhtd::{Rauhtd, RauhtdEntry, RauhtdOp, RauhtdRecord};
+pub use recr2::Recr2;
 pub use reiv::{Reiv, ReivRecord};
 pub use rgcr::Rgcr;
+pub use ricnt::{Ricnt, RicntOp};
 pub use ritr::{Ritr, RitrCounter, RitrOp, RitrType};
 pub use rmft2::{FlexActions, IrifMask, Rmft2, Rmft2Groups};
 pub use sfd::{Sfd, SfdAction, SfdOp, SfdPolicy, SfdRecord, SfdTarget};
@@ -147,7 +156,7 @@ registers! {
     Sfdat Sfd Sfn Spms Spvid Spvm Spaft Sfgc Sfdf Sldr Slcr Slcor Svfa Sfmr Spvmlr Smid2
     Qpcr
     Htgt Hpkt
-    Rgcr Ritr Ratr Ralta Ralst Raltb Ralue Rauht Rauhtd Rmft2 Reiv
+    Rgcr Ritr Ratr Ricnt Ralta Ralst Raltb Ralue Rauht Raleu Rauhtd Ratrad Recr2 Rmft2 Reiv
 }
 
 /// The id of the register called `name` (lower case).

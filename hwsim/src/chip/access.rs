@@ -9,6 +9,7 @@
 //! Every write is idempotent but RALUE's delete, which fails when the route is gone: a device may see a
 //! request again when its answer got lost. The statuses of refused writes are listed in docs/fidelity.md.
 
+mod adjacency;
 mod forwarding;
 mod lag;
 mod port;
@@ -46,12 +47,6 @@ impl Refusal {
     /// The register has no such method (status 6).
     fn method(text: impl Into<String>) -> Self {
         Self { status: Status::MethodNotSupported, text: text.into() }
-    }
-
-    /// The register is not modelled (status 4).
-    fn register(name: &str) -> Self {
-        let text = format!("Register {name} is not modelled");
-        Self { status: Status::RegisterNotSupported, text }
     }
 }
 
@@ -102,13 +97,20 @@ impl Access<'_> {
             Register::Rauht(r) => self.query_rauht(r).map(Into::into),
             Register::Rauhtd(r) => self.query_rauhtd(r).map(Into::into),
             Register::Rmft2(r) => self.query_rmft2(r).map(Into::into),
+            Register::Ratr(r) => self.query_ratr(r).map(Into::into),
+            Register::Ratrad(r) => self.query_ratrad(r).map(Into::into),
+            Register::Recr2(_) => Ok(self.tables.multipath.clone().into()),
+            Register::Ricnt(r) => self.query_ricnt(&r).map(Into::into),
             Register::Hpkt(r) => self.query_hpkt(r).map(Into::into),
             Register::Htgt(r) => self.query_htgt(r).map(Into::into),
             Register::Qpcr(r) => self.query_qpcr(r).map(Into::into),
-            Register::Sfdf(_) | Register::Ralta(_) | Register::Sldr(_) | Register::Slcor(_) => {
+            Register::Sfdf(_)
+            | Register::Ralta(_)
+            | Register::Raleu(_)
+            | Register::Sldr(_)
+            | Register::Slcor(_) => {
                 Err(Refusal::method(format!("Register {} has no query", register.name())))
             }
-            Register::Ratr(_) => Err(Refusal::register(register.name())),
         }
     }
 
@@ -139,13 +141,15 @@ impl Access<'_> {
             Register::Ralue(r) => self.write_ralue(r),
             Register::Rauht(r) => self.write_rauht(r),
             Register::Rmft2(r) => self.write_rmft2(r),
+            Register::Ratr(r) => self.write_ratr(r),
+            Register::Raleu(r) => self.write_raleu(r),
+            Register::Recr2(r) => self.write_recr2(r),
             Register::Hpkt(r) => self.write_hpkt(r),
             Register::Htgt(r) => self.write_htgt(r),
             Register::Qpcr(r) => self.write_qpcr(r),
-            Register::Sfn(_) | Register::Rauhtd(_) => {
+            Register::Sfn(_) | Register::Rauhtd(_) | Register::Ratrad(_) | Register::Ricnt(_) => {
                 Err(Refusal::method(format!("Register {} has no write", register.name())))
             }
-            Register::Ratr(_) => Err(Refusal::register(register.name())),
         }?;
         Ok(register)
     }

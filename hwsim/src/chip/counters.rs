@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::route::Family;
-use super::{Chip, PortCounters};
+use super::{Chip, PortCounters, RifCounters};
 
 /// Size of a table and how much of it is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +21,8 @@ pub struct Resource {
 pub struct Counters {
     /// By local port.
     pub ports: BTreeMap<u16, PortCounters>,
+    /// By router interface.
+    pub rifs: BTreeMap<u16, RifCounters>,
     /// By trap name; ids that share a name are added up.
     pub traps: BTreeMap<&'static str, TrapCounters>,
     /// By policer id.
@@ -79,6 +81,8 @@ impl Chip {
             ("routes_ipv4", sizes.routes_ipv4.into(), tables.routes.count(Family::Ipv4).into()),
             ("routes_ipv6", sizes.routes_ipv6.into(), tables.routes.count(Family::Ipv6).into()),
             ("neighbours", sizes.neighbours.into(), number(tables.neighbours.count())),
+            ("adjacencies", sizes.adjacencies.into(), number(tables.adjacencies.count())),
+            ("rif_counters", sizes.rif_counters.into(), number(tables.counted.sets())),
             ("lpm_trees", sizes.lpm_trees.into(), number(tables.routes.trees())),
             ("physical_ports", ports.into(), ports.into()),
         ]
@@ -100,6 +104,12 @@ impl Chip {
         let policers = self.tables.policers.iter();
         Counters {
             ports: (1..).zip(self.port_counters.iter().copied()).collect(),
+            rifs: self
+                .tables
+                .rifs
+                .iter()
+                .map(|ritr| (ritr.rif, self.tables.counted.of(ritr.rif)))
+                .collect(),
             traps,
             policers: policers
                 .map(|(pid, policer)| (pid, PolicerCounters { dropped: policer.dropped() }))

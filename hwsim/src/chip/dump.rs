@@ -25,6 +25,8 @@ pub struct Dump {
     pub routes: Vec<DumpedRoute>,
     /// Neighbours by router interface and address.
     pub neighbours: Vec<DumpedNeighbour>,
+    /// Next hops by adjacency index.
+    pub adjacencies: Vec<DumpedAdjacency>,
     /// FIDs.
     pub fids: Vec<DumpedFid>,
     /// LAGs.
@@ -119,6 +121,12 @@ pub struct DumpedRoute {
     /// Egress router interface of a `local` route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erif: Option<u16>,
+    /// First adjacency of the group of a `remote` route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjacency: Option<u32>,
+    /// How many adjacencies are in that group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ecmp_size: Option<u16>,
 }
 
 /// A neighbour.
@@ -131,6 +139,21 @@ pub struct DumpedNeighbour {
     /// MAC.
     #[serde(serialize_with = "text")]
     pub mac: Mac,
+}
+
+/// A next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DumpedAdjacency {
+    /// Its index.
+    pub adjacency: u32,
+    /// Router interface by which it is reached.
+    pub rif: u16,
+    /// MAC.
+    #[serde(serialize_with = "text")]
+    pub mac: Mac,
+    /// The trap under which its packets reach the CPU, or are dropped (`blackhole_nexthop`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trap: Option<&'static str>,
 }
 
 /// A FID.
@@ -230,6 +253,16 @@ impl Chip {
                 .neighbours
                 .iter()
                 .map(|(rif, address, n)| DumpedNeighbour { rif, address, mac: n.mac })
+                .collect(),
+            adjacencies: tables
+                .adjacencies
+                .iter()
+                .map(|(adjacency, a)| DumpedAdjacency {
+                    adjacency,
+                    rif: a.erif,
+                    mac: a.mac,
+                    trap: trap_name(a.trap, traps::id::BLACKHOLE_NEXTHOP),
+                })
                 .collect(),
             fids: tables
                 .fids
@@ -351,19 +384,28 @@ fn dumped_record(record: &SfdRecord) -> DumpedFdbRecord {
 }
 
 fn dumped_route(vr: u16, prefix: IpNet, route: Route) -> DumpedRoute {
-    let (action, erif) = match route.action {
-        RouteAction::Remote { .. } => ("remote", None),
-        RouteAction::Local { erif } => ("local", Some(erif)),
-        RouteAction::Ip2Me => ("ip2me", None),
+    let (action, erif, group) = match route.action {
+        RouteAction::Remote { adjacency_index, ecmp_size } => {
+            ("remote", None, Some((adjacency_index, ecmp_size)))
+        }
+        RouteAction::Local { erif } => ("local", Some(erif), None),
+        RouteAction::Ip2Me => ("ip2me", None, None),
     };
-    let trap_id = match (route.action, route.trap) {
-        (RouteAction::Ip2Me, _) => Some(traps::id::LOCAL_ROUTE),
-        (_, RouteTrap::Trap(trap_id) | RouteTrap::Mirror(trap_id)) => Some(trap_id),
-        (_, RouteTrap::DiscardError) => Some(traps::id::BLACKHOLE_ROUTE),
-        (_, RouteTrap::Nop) => None,
+    let trap = match route.action {
+        RouteAction::Ip2Me => trap_name(RouteTrap::Trap(traps::id::LOCAL_ROUTE), 0),
+        _ => trap_name(route.trap, traps::id::BLACKHOLE_ROUTE),
     };
-    let trap = trap_id.and_then(traps::by_id).map(|(_, trap)| trap.name);
-    DumpedRoute { vr, prefix, action, trap, erif }
+    let (adjacency, ecmp_size) = group.unzip();
+    DumpedRoute { vr, prefix, action, trap, erif, adjacency, ecmp_size }
+}
+
+fn trap_name(trap: RouteTrap, discard: u16) -> Option<&'static str> {
+    let trap_id = match trap {
+        RouteTrap::Trap(trap_id) | RouteTrap::Mirror(trap_id) => trap_id,
+        RouteTrap::DiscardError => discard,
+        RouteTrap::Nop => return None,
+    };
+    traps::by_id(trap_id).map(|(_, trap)| trap.name)
 }
 
 fn action_name(action: TrapAction) -> &'static str {

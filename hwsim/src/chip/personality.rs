@@ -51,6 +51,12 @@ pub struct Personality {
     pub multicast_routes: u32,
     /// Host table entries, both families together.
     pub neighbours: u32,
+    /// Entries of the adjacency table (next hops), 1..=2^24.
+    pub adjacencies: u32,
+    /// Sizes that a group of adjacencies may have: lowest and highest of each range.
+    pub ecmp_sizes: Vec<(u16, u16)>,
+    /// Sets of counters for router interfaces, at most 2^24.
+    pub rif_counters: u32,
     /// Trees for longest-prefix match; tree 0 is the empty one and is not counted.
     pub lpm_trees: u8,
     /// Lowest and highest policer rate in packets a second.
@@ -123,7 +129,8 @@ impl Personality {
     fn check(&self) -> Result<(), PersonalityError> {
         let (rate_low, rate_high) = self.policer_rate;
         let (burst_low, burst_high) = self.policer_burst_log2;
-        let rules: [(&'static str, u32, bool, &'static str); 12] = [
+        let sizes = &self.ecmp_sizes;
+        let rules: [(&'static str, u32, bool, &'static str); 15] = [
             ("rifs", self.rifs.into(), (1..=5120).contains(&self.rifs), "1..=5120"),
             (
                 "virtual_routers",
@@ -152,6 +159,20 @@ impl Personality {
                 "1..=256",
             ),
             ("fdb", self.fdb, (1..=1 << 24).contains(&self.fdb), "1..=16777216"),
+            (
+                "adjacencies",
+                self.adjacencies,
+                (1..=1 << 24).contains(&self.adjacencies),
+                "1..=16777216",
+            ),
+            (
+                "ecmp_sizes",
+                sizes.iter().map(|(_, high)| u32::from(*high)).max().unwrap_or(0),
+                !sizes.is_empty()
+                    && sizes.iter().all(|(low, high)| 1 <= *low && low <= high && *high <= 8191),
+                "1..=8191, lowest first",
+            ),
+            ("rif_counters", self.rif_counters, self.rif_counters <= 1 << 24, "0..=16777216"),
             ("policers", self.policers.into(), (1..=16384).contains(&self.policers), "1..=16384"),
             (
                 "trap_groups",

@@ -6,7 +6,7 @@
 //!     VRRP id of the iRIF or FDB record "router" ──────────────────▶ router ◀── copy of flooding
 //!     FDB record of a port or LAG ──▶ it                              │
 //!     group address ──▶ flood vector                                  ├▶ checks, control traps
-//!     unknown ──▶ flood vector; sub-port FID: dropped                 ├▶ routes ─▶ CPU or neighbour
+//!     unknown ──▶ flood vector; sub-port FID: dropped                 ├▶ routes ─▶ CPU, neighbour or next hop
 //! ```
 //!
 //! A packet may match several traps. It is delivered once, for the one whose group has the highest priority
@@ -15,7 +15,9 @@
 mod bridge;
 mod control;
 mod forward;
+mod hash;
 mod lag;
+mod multipath;
 mod router;
 
 use std::net::IpAddr;
@@ -24,6 +26,7 @@ use emad::register::Sfmr;
 
 use super::fdb::{Learning, Place};
 use super::port::StpState;
+use super::rif_counter::Passage;
 use super::tables::Tables;
 use super::trace::{Recorder, Silent};
 use super::traps::{self, TrapAction, id};
@@ -55,6 +58,12 @@ pub(crate) struct Decision {
     pub(crate) vrrp_fast_path: bool,
     /// The neighbour to whom it was routed.
     pub(crate) neighbour: Option<(u16, IpAddr)>,
+    /// The adjacency that it took.
+    pub(crate) adjacency: Option<u32>,
+    /// What it was to the router interface by which it came.
+    pub(crate) routed_in: Option<Passage>,
+    /// The router interface by which it leaves, and its bytes of layer 3.
+    pub(crate) routed_out: Option<(u16, u32)>,
     /// The LAG of the ingress port.
     pub(crate) lag: Option<u16>,
     /// The ingress router interface, once it is known.

@@ -104,6 +104,22 @@ pub(crate) struct Routes {
     ipv6: u32,
     size_ipv4: u32,
     size_ipv6: u32,
+    /// How many routes have a group of adjacencies: first index, size.
+    groups: BTreeMap<Group, u32>,
+}
+
+/// A group of adjacencies: first index, size.
+type Group = (u32, u16);
+
+/// The group that a route forwards by, if it does.
+const fn group(route: Route) -> Option<Group> {
+    match (route.action, route.trap) {
+        (
+            RouteAction::Remote { adjacency_index, ecmp_size },
+            RouteTrap::Nop | RouteTrap::Mirror(_),
+        ) => Some((adjacency_index, ecmp_size)),
+        _ => None,
+    }
 }
 
 impl Routes {
@@ -117,6 +133,7 @@ impl Routes {
             ipv6: 0,
             size_ipv4,
             size_ipv6,
+            groups: BTreeMap::new(),
         }
     }
 
@@ -167,11 +184,61 @@ impl Routes {
             }
             *count += 1;
         }
-        match prefix {
+        let old = match prefix {
             IpNet::V4(p) => router.ipv4.insert(p, route),
             IpNet::V6(p) => router.ipv6.insert(p, route),
         };
+        self.count_group(old, Some(route));
         Ok(())
+    }
+
+    /// A route has another group than before.
+    fn count_group(&mut self, old: Option<Route>, new: Option<Route>) {
+        if let Some(group) = new.and_then(group) {
+            *self.groups.entry(group).or_default() += 1;
+        }
+        if let Some(group) = old.and_then(group)
+            && let Some(count) = self.groups.get_mut(&group)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.groups.remove(&group);
+            }
+        }
+    }
+
+    /// Is an adjacency in a group by which some route forwards?
+    #[must_use]
+    pub(crate) fn uses(&self, adjacency: u32) -> bool {
+        let first = adjacency.saturating_sub(u16::MAX.into());
+        let groups = self.groups.range((first, 0)..=(adjacency, u16::MAX));
+        groups.rev().any(|((first, size), _)| adjacency - first < u32::from(*size))
+    }
+
+    /// Gives the routes of a virtual router that have a group another one.
+    pub(crate) fn regroup(&mut self, vr: u16, family: Family, old: Group, new: Group) {
+        let Some(router) = self.routers.get_mut(usize::from(vr)) else { return };
+        let mut changed = 0;
+        let mut change = |route: &mut Route| {
+            if group(*route) == Some(old) {
+                let (adjacency_index, ecmp_size) = new;
+                route.action = RouteAction::Remote { adjacency_index, ecmp_size };
+                changed += 1;
+            }
+        };
+        match family {
+            Family::Ipv4 => router.ipv4.values_mut().for_each(&mut change),
+            Family::Ipv6 => router.ipv6.values_mut().for_each(&mut change),
+        }
+        if changed > 0 && old != new {
+            *self.groups.entry(new).or_default() += changed;
+            if let Some(count) = self.groups.get_mut(&old) {
+                *count -= changed;
+                if *count == 0 {
+                    self.groups.remove(&old);
+                }
+            }
+        }
     }
 
     /// Removes a route.
@@ -184,8 +251,9 @@ impl Routes {
             IpNet::V4(p) => (router.ipv4.remove(&p), &mut self.ipv4),
             IpNet::V6(p) => (router.ipv6.remove(&p), &mut self.ipv6),
         };
-        removed.ok_or(RouteError::Absent)?;
+        let removed = removed.ok_or(RouteError::Absent)?;
         *count -= 1;
+        self.count_group(Some(removed), None);
         Ok(())
     }
 

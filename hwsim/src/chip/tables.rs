@@ -1,7 +1,8 @@
 //! Everything that registers write and frames look up, in one place. `access` changes it, `pipeline` reads it.
 
-use emad::register::Rgcr;
+use emad::register::{Recr2, Rgcr, Ricnt, RitrCounter};
 
+use super::adjacency::Adjacencies;
 use super::cpu::{TrapGroup, TrapTable};
 use super::fdb::Fdb;
 use super::fid::{Classification, Fids};
@@ -10,10 +11,13 @@ use super::lag::Lags;
 use super::multicast::MulticastRoutes;
 use super::neighbour::Neighbours;
 use super::personality::Personality;
+use super::pipeline::Decision;
 use super::policer::Policers;
 use super::port::Ports;
 use super::rif::{EgressVids, Rifs};
+use super::rif_counter::{Count, Counted};
 use super::route::Routes;
+use crate::packet::{BROADCAST, Frame};
 
 /// The chip's tables.
 #[derive(Debug, Clone)]
@@ -30,6 +34,10 @@ pub(crate) struct Tables {
     pub(crate) routes: Routes,
     pub(crate) multicast: MulticastRoutes,
     pub(crate) neighbours: Neighbours,
+    pub(crate) adjacencies: Adjacencies,
+    /// By which fields a packet takes one of several next hops.
+    pub(crate) multipath: Recr2,
+    pub(crate) counted: Counted,
     pub(crate) traps: TrapTable,
     pub(crate) groups: Vec<TrapGroup>,
     pub(crate) policers: Policers,
@@ -55,6 +63,9 @@ impl Tables {
             ),
             multicast: MulticastRoutes::default(),
             neighbours: Neighbours::default(),
+            adjacencies: Adjacencies::new(personality.adjacencies),
+            multipath: Recr2::default(),
+            counted: Counted::new(personality.rifs),
             traps: TrapTable::default(),
             groups: vec![TrapGroup::default(); personality.trap_groups.into()],
             policers: Policers::default(),
@@ -64,6 +75,29 @@ impl Tables {
     /// The trap group of that number; one beyond the table reads as never written.
     pub(crate) fn group(&self, group: u8) -> TrapGroup {
         self.groups.get(usize::from(group)).copied().unwrap_or_default()
+    }
+
+    /// Counts a packet at the router interfaces by which it came and leaves.
+    pub(crate) fn count_routed(&mut self, decision: &Decision, bytes: &[u8]) {
+        let set =
+            |counter: RitrCounter| (counter.set_type == Ricnt::BASIC).then_some(counter.index);
+        let left = decision.egress.iter().any(|egress| egress.hop.is_some());
+        if let Some(passage) = decision.routed_in {
+            let dmac = Frame::parse(bytes).map(|frame| frame.dmac());
+            let count = match dmac {
+                _ if passage.error => Count::Error,
+                _ if !left && decision.punt(self).is_none() => Count::Discard,
+                Some(BROADCAST) => Count::Broadcast,
+                Some(dmac) if dmac.is_multicast() => Count::Multicast,
+                _ => Count::Unicast,
+            };
+            let bound = self.rifs.get(passage.rif).and_then(|ritr| set(ritr.ingress_counter));
+            self.counted.came(passage.rif, bound, count, passage.len);
+        }
+        if let Some((rif, len)) = decision.routed_out.filter(|_| left) {
+            let bound = self.rifs.get(rif).and_then(|ritr| set(ritr.egress_counter));
+            self.counted.left(rif, bound, len);
+        }
     }
 
     /// Has the virtual router a router interface, a route, a multicast route or a bound tree?

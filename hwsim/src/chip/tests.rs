@@ -9,6 +9,7 @@ mod frames;
 mod groups;
 mod lab;
 mod lag;
+mod nexthop;
 mod policing;
 mod properties;
 mod routing;

@@ -15,8 +15,8 @@ fn names(value: &Value, above: &str, found: &mut BTreeSet<String>) {
             for (name, value) in members {
                 // Ports, traps, tables and reasons are named by what there is, not by the format.
                 let parent = above.rsplit('.').next().unwrap_or("");
-                let free =
-                    ["ports", "traps", "policers", "resources", "discards"].contains(&parent);
+                let free = ["ports", "rifs", "traps", "policers", "resources", "discards"]
+                    .contains(&parent);
                 let path = format!("{above}.{}", if free { "*" } else { name.as_str() });
                 names(value, &path, found);
                 found.insert(path);

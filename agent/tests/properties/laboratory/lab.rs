@@ -560,6 +560,7 @@ impl Lab {
             && self.story.is_empty()
             && !self.told
             && !self.kernel.has_news()
+            && !self.kernel.is_asked()
             && self.is_quiet()
             && self.engine.is_settled()
             && self.deadline().is_none()

@@ -1,5 +1,6 @@
 //! Properties that every layout has.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
@@ -334,6 +335,35 @@ fn rmft2(source: &mut Sampler) -> Rmft2 {
     }
 }
 
+/// Up to five numbers below `end`.
+fn set<T: TryFrom<usize, Error: std::fmt::Debug> + Ord>(
+    source: &mut Sampler,
+    end: usize,
+) -> BTreeSet<T> {
+    (0..source.below(6)).map(|_| source.below(end).try_into().unwrap()).collect()
+}
+
+fn ratrad(source: &mut Sampler) -> Ratrad {
+    Ratrad {
+        op: RatradOp::from_code(byte(source, 2)),
+        ecmp_size: short(source, 13),
+        adjacency_index: number(source, 24),
+        activity: set(source, 4096),
+    }
+}
+
+fn recr2(source: &mut Sampler) -> Recr2 {
+    Recr2 {
+        pp: source.flag(),
+        sh: source.flag(),
+        seed: number(source, 31),
+        outer_header_enables: set(source, 32),
+        outer_fields: set(source, 160),
+        inner_header_enables: set(source, 32),
+        inner_fields: set(source, 64),
+    }
+}
+
 /// Any register, with values that fit its fields.
 fn any_register(source: &mut Sampler) -> Register {
     let kinds: [fn(&mut Sampler) -> Register; REGISTERS.len()] = [
@@ -359,12 +389,16 @@ fn any_register(source: &mut Sampler) -> Register {
         |source| Rgcr::sample(source).into(),
         |source| ritr(source).into(),
         |source| Ratr::sample(source).into(),
+        |source| Ricnt::sample(source).into(),
         |source| Ralta::sample(source).into(),
         |source| ralst(source).into(),
         |source| Raltb::sample(source).into(),
         |source| ralue(source).into(),
         |source| rauht(source).into(),
+        |source| Raleu::sample(source).into(),
         |source| rauhtd(source).into(),
+        |source| ratrad(source).into(),
+        |source| recr2(source).into(),
         |source| rmft2(source).into(),
         |source| reiv(source).into(),
     ];

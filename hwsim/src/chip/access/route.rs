@@ -120,6 +120,10 @@ impl Access<'_> {
         match *action {
             RalueAction::Remote { trap_action, trap_id, adjacency_index, ecmp_size } => {
                 let trap = route_trap(trap_action, trap_id)?;
+                // a route that forwards nothing names a group without meaning it, as the driver's do
+                if matches!(trap, RouteTrap::Nop | RouteTrap::Mirror(_)) {
+                    self.check_adjacency_group(adjacency_index, ecmp_size)?;
+                }
                 Ok(Route { action: RouteAction::Remote { adjacency_index, ecmp_size }, trap })
             }
             RalueAction::Local { trap_action, trap_id, local_erif } => {
@@ -251,7 +255,7 @@ impl Access<'_> {
     }
 }
 
-fn family(protocol: Protocol) -> Result<Family, Refusal> {
+pub(super) fn family(protocol: Protocol) -> Result<Family, Refusal> {
     match protocol {
         Protocol::Ipv4 => Ok(Family::Ipv4),
         Protocol::Ipv6 => Ok(Family::Ipv6),
@@ -259,7 +263,7 @@ fn family(protocol: Protocol) -> Result<Family, Refusal> {
     }
 }
 
-fn route_trap(action: TrapAction, trap_id: u16) -> Result<RouteTrap, Refusal> {
+pub(super) fn route_trap(action: TrapAction, trap_id: u16) -> Result<RouteTrap, Refusal> {
     let known = || match traps::by_id(trap_id) {
         Some(_) => Ok(trap_id),
         None => Err(Refusal::bad(format!("Trap id 0x{trap_id:x} is not known"))),
@@ -275,7 +279,7 @@ fn route_trap(action: TrapAction, trap_id: u16) -> Result<RouteTrap, Refusal> {
     }
 }
 
-fn route_trap_code(trap: RouteTrap) -> (TrapAction, u16) {
+pub(super) fn route_trap_code(trap: RouteTrap) -> (TrapAction, u16) {
     match trap {
         RouteTrap::Nop => (TrapAction::Nop, 0),
         RouteTrap::Trap(trap_id) => (TrapAction::Trap, trap_id),

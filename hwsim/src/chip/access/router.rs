@@ -1,6 +1,6 @@
-//! Accesses to the router as such: RGCR, RITR, REIV.
+//! Accesses to the router as such: RGCR, RITR, RICNT, REIV.
 
-use emad::register::{Reiv, ReivRecord, Rgcr, Ritr, RitrOp, RitrType};
+use emad::register::{Reiv, ReivRecord, Rgcr, Ricnt, RicntOp, Ritr, RitrOp, RitrType};
 
 use super::{Access, Refusal, ensure};
 use crate::chip::rif;
@@ -28,6 +28,7 @@ impl Access<'_> {
             RitrOp::Delete => {
                 self.check_rif(rif)?;
                 self.tables.rifs.remove(rif);
+                self.tables.counted.forget(rif);
                 return Ok(());
             }
             RitrOp::Other(op) => return Err(Refusal::bad(format!("RITR has no op {op}"))),
@@ -49,6 +50,13 @@ impl Access<'_> {
                 return Err(Refusal::full(text));
             }
             ensure!(!ritr.if_mac.is_multicast(), "MAC {} is a group address", ritr.if_mac);
+        }
+        let counters = self.personality.rif_counters;
+        for counter in [ritr.ingress_counter, ritr.egress_counter] {
+            if counter.set_type == Ricnt::BASIC && counter.index >= counters {
+                let text = format!("Counter {} is not in 0..{counters}", counter.index);
+                return Err(Refusal::full(text));
+            }
         }
         if ritr.enable {
             self.check_below(ritr)?;
@@ -111,6 +119,21 @@ impl Access<'_> {
             "MAC profile {profile} holds another prefix than that of {mac} for other interfaces"
         );
         Ok(())
+    }
+
+    pub(super) fn query_ricnt(&mut self, ricnt: &Ricnt) -> Result<Ricnt, Refusal> {
+        let (index, counters) = (ricnt.counter_index, self.personality.rif_counters);
+        ensure!(index < counters, "Counter {index} is not in 0..{counters}");
+        let set_type = ricnt.counter_set_type;
+        ensure!(set_type == Ricnt::BASIC, "Router interfaces have no counters of type {set_type}");
+        let set = self.tables.counted.set(index);
+        match ricnt.op {
+            RicntOp::Nop => {}
+            RicntOp::Clear => self.tables.counted.clear(index),
+            RicntOp::Other(op) => return Err(Refusal::bad(format!("RICNT has no op {op}"))),
+        }
+        let (op, counter_set_type) = (ricnt.op, set_type);
+        Ok(Ricnt { op, counter_set_type, counter_index: index, ..set })
     }
 
     pub(super) fn query_reiv(&self, mut reiv: Reiv) -> Result<Reiv, Refusal> {

@@ -1,7 +1,8 @@
-//! How does a routed packet leave? Egress interface, neighbour, hops, MTU, and the VLAN on the port.
+//! How does a routed packet leave? Egress interface, neighbour or next hop, hops, MTU, and the VLAN on the port.
 
 use std::net::IpAddr;
 
+use emad::Mac;
 use emad::register::{Ritr, RitrType};
 
 use super::router::Packet;
@@ -13,8 +14,59 @@ use crate::chip::traps::id;
 use crate::packet::rewrite::NextHop;
 
 impl<'a, R: Recorder> Walk<'a, R> {
-    /// Forwards a packet to a neighbour on `erif`, or says why not.
-    pub(super) fn forward(&mut self, irif: &'a Ritr, packet: Packet, erif: u16) {
+    /// Forwards a packet to the next hop of a group, or says why not.
+    pub(super) fn forward_by_group(
+        &mut self,
+        irif: &'a Ritr,
+        packet: Packet,
+        first: u32,
+        size: u16,
+    ) {
+        let index = self.pick_adjacency(first, size);
+        let adjacency = self.tables.adjacencies.get(index).copied();
+        self.step(
+            "adjacency",
+            "ratr recr2",
+            || format!("{first} + {} of {size}", index - first),
+            || {
+                adjacency
+                    .map_or("invalid".into(), |a| format!("rif {} {} {:?}", a.erif, a.mac, a.trap))
+            },
+        );
+        let Some(adjacency) = adjacency else {
+            self.hit(id::NEXTHOP_MISS);
+            return;
+        };
+        self.decision.adjacency = Some(index);
+        if self.diverted(adjacency.trap, id::BLACKHOLE_NEXTHOP) == Flow::Go {
+            self.forward(irif, packet, adjacency.erif, Some(adjacency.mac));
+        }
+    }
+
+    /// What a neighbour or next hop does with packets besides forwarding them.
+    fn diverted(&mut self, trap: RouteTrap, discard: u16) -> Flow {
+        match trap {
+            RouteTrap::Nop => Flow::Go,
+            RouteTrap::Trap(trap) => {
+                self.hit(trap);
+                Flow::Stop
+            }
+            RouteTrap::Mirror(trap) => self.hit(trap),
+            RouteTrap::DiscardError => {
+                self.hit(discard);
+                Flow::Stop
+            }
+        }
+    }
+
+    /// Forwards a packet out of `erif`, to the MAC of its next hop, or to the neighbour whose address it has; or says why not.
+    pub(super) fn forward(
+        &mut self,
+        irif: &'a Ritr,
+        packet: Packet,
+        erif: u16,
+        next_hop: Option<Mac>,
+    ) {
         // unicast under a group address is never routed, whatever became of the check before the route
         if self.frame.dmac().is_multicast() {
             self.hit(id::UC_DIP_OVER_MC_DMAC);
@@ -45,6 +97,25 @@ impl<'a, R: Recorder> Walk<'a, R> {
             return;
         }
 
+        let Some(dmac) = next_hop.or_else(|| self.neighbour(packet, erif)) else { return };
+        if packet.hops <= 1 {
+            self.hit(id::TTL_TOO_SMALL);
+            return;
+        }
+        if packet.len > u32::from(egress.mtu) {
+            self.hit(id::MTU_TOO_SMALL);
+            return;
+        }
+        self.same_rif = erif == irif.rif;
+        self.decision.routed_out = Some((erif, packet.len));
+        if next_hop.is_none() {
+            self.decision.neighbour = Some((erif, packet.destination));
+        }
+        self.leave_by(egress, NextHop { dmac, smac: egress.if_mac });
+    }
+
+    /// The MAC of the neighbour that a packet is for; `None`: there is none, or it has other plans with it.
+    fn neighbour(&mut self, packet: Packet, erif: u16) -> Option<Mac> {
         let neighbour = self.tables.neighbours.get(erif, packet.destination).copied();
         self.step(
             "neighbour",
@@ -55,34 +126,13 @@ impl<'a, R: Recorder> Walk<'a, R> {
         let Some(neighbour) = neighbour else {
             let v4 = packet.destination.is_ipv4();
             self.hit(if v4 { id::HOST_MISS_IPV4 } else { id::HOST_MISS_IPV6 });
-            return;
+            return None;
         };
-        let flow = match neighbour.trap {
-            RouteTrap::Nop => Flow::Go,
-            RouteTrap::Trap(trap) => {
-                self.hit(trap);
-                Flow::Stop
-            }
-            RouteTrap::Mirror(trap) => self.hit(trap),
-            RouteTrap::DiscardError => {
-                self.discard("neighbour_discard");
-                Flow::Stop
-            }
-        };
-        if flow != Flow::Go {
-            return;
+        if neighbour.trap == RouteTrap::DiscardError {
+            self.discard("neighbour_discard");
+            return None;
         }
-        if packet.hops <= 1 {
-            self.hit(id::TTL_TOO_SMALL);
-            return;
-        }
-        if packet.len > u32::from(egress.mtu) {
-            self.hit(id::MTU_TOO_SMALL);
-            return;
-        }
-        self.same_rif = erif == irif.rif;
-        self.decision.neighbour = Some((erif, packet.destination));
-        self.leave_by(egress, NextHop { dmac: neighbour.mac, smac: egress.if_mac });
+        (self.diverted(neighbour.trap, id::NEXTHOP_MISS) == Flow::Go).then_some(neighbour.mac)
     }
 
     fn leave_by(&mut self, egress: &'a Ritr, hop: NextHop) {

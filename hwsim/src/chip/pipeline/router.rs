@@ -6,6 +6,7 @@ use emad::register::Ritr;
 
 use super::{Flow, Walk, control};
 use crate::chip::multicast;
+use crate::chip::rif_counter::Passage;
 use crate::chip::route::{RouteAction, RouteTrap};
 use crate::chip::trace::Recorder;
 use crate::chip::traps::id;
@@ -41,6 +42,8 @@ impl<'a, R: Recorder> Walk<'a, R> {
         match self.l3 {
             L3::Arp => self.route_arp(),
             L3::CorruptIpv4 | L3::CorruptIpv6 => {
+                let len = self.frame.payload().len().try_into().unwrap_or(u32::MAX);
+                self.decision.routed_in = Some(Passage { rif, len, error: true });
                 self.hit(id::IP_HEADER_CORRUPTED);
             }
             L3::Ipv4(ip) => {
@@ -114,6 +117,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
     }
 
     fn route_ip(&mut self, ritr: &'a Ritr, packet: Packet, failed: &Traps, classes: &Traps) {
+        self.decision.routed_in = Some(Passage { rif: ritr.rif, len: packet.len, error: false });
         for check in failed.iter() {
             if self.hit(check) != Flow::Go {
                 return;
@@ -204,11 +208,10 @@ impl<'a, R: Recorder> Walk<'a, R> {
 
     fn take(&mut self, ritr: &'a Ritr, packet: Packet, action: RouteAction) {
         match action {
-            RouteAction::Remote { .. } => {
-                // the adjacency table is not modelled: every next hop is unresolved
-                self.hit(id::NEXTHOP_MISS);
+            RouteAction::Remote { adjacency_index, ecmp_size } => {
+                self.forward_by_group(ritr, packet, adjacency_index, ecmp_size);
             }
-            RouteAction::Local { erif } => self.forward(ritr, packet, erif),
+            RouteAction::Local { erif } => self.forward(ritr, packet, erif, None),
             RouteAction::Ip2Me => {}
         }
     }

@@ -67,17 +67,6 @@ fn a_packet_to_a_known_neighbour_is_forwarded() {
 #[test]
 fn what_the_chip_cannot_forward_goes_to_the_cpu() {
     let mut lab = lab();
-    lab.route(
-        0,
-        "10.1.0.0",
-        16,
-        RalueAction::Remote {
-            trap_action: TrapAction::Nop,
-            trap_id: 0,
-            adjacency_index: 5,
-            ecmp_size: 1,
-        },
-    );
     lab.route(0, "10.2.0.0", 16, trap_route(id::REJECT_ROUTE));
     lab.route(
         0,
@@ -93,7 +82,6 @@ fn what_the_chip_cannot_forward_goes_to_the_cpu() {
     let large = ip(RIF_MAC, "10.0.1.9", "10.0.3.5", 17, &[0; 1490]);
     for (name, frame) in [
         ("unresolved_neigh", transit("10.0.3.6")),
-        ("unresolved_neigh", transit("10.1.0.1")),
         ("reject_route", transit("10.2.0.1")),
         ("blackhole_route", transit("10.3.0.1")),
         ("ipv4_lpm_miss", transit("10.9.0.1")),

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use emad::register::{
-    Hpkt, HpktAction, Htgt, Qpcr, Ralue, RalueOp, Rauht, RauhtOp, Ritr, RitrOp, Sfmr, SfmrOp,
-    Slcor, SlcorCol, Sldr, SldrOp, Svfa, SvfaMapping,
+    Hpkt, HpktAction, Htgt, Protocol, Qpcr, Raleu, Ralue, RalueAction, RalueOp, Ratr, RatrOp,
+    Rauht, RauhtOp, Ritr, RitrOp, Sfmr, SfmrOp, Slcor, SlcorCol, Sldr, SldrOp, Svfa, SvfaMapping,
+    TrapAction,
 };
 use emad::{Mac, Register};
 use ipnet::IpNet;
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) fdb: Fdb,
     pub(super) routes: BTreeMap<(u16, IpNet), Ralue>,
     pub(super) neighbours: BTreeMap<(u16, IpAddr), Mac>,
+    /// By index.
+    pub(super) adjacencies: BTreeMap<u32, Ratr>,
     pub(super) fids: BTreeMap<u16, Sfmr>,
     pub(super) lags: BTreeMap<u16, Lag>,
     /// By port and VID.
@@ -61,6 +64,8 @@ impl State {
             Register::Svfa(svfa) => self.set_mapping(svfa),
             Register::Ralue(ralue) => self.write_route(ralue),
             Register::Rauht(rauht) => self.write_neighbour(rauht),
+            Register::Ratr(ratr) => return self.write_adjacency(ratr),
+            Register::Raleu(raleu) => self.regroup(raleu),
             Register::Sldr(sldr) => self.write_lag(sldr),
             Register::Slcor(slcor) => self.write_collector(slcor),
             Register::Hpkt(Hpkt { trap_id, action, trap_group, .. }) => {
@@ -87,6 +92,7 @@ impl State {
             (_, Register::Sfmr(sfmr)) => self.write_fid(sfmr),
             (_, Register::Svfa(svfa)) => self.set_mapping(svfa),
             (_, Register::Ralue(ralue)) => self.set_route(ralue),
+            (_, Register::Ratr(ratr)) => self.set_adjacency(ratr),
             (_, Register::Hpkt(hpkt)) => self.read_trap(hpkt),
             // A group that was never written reads as one without policer and priority.
             (_, Register::Htgt(htgt))
@@ -203,6 +209,40 @@ impl State {
                 self.neighbours.retain(|(rif, dip), _| !doomed(*rif, *dip));
             }
             _ => {}
+        }
+    }
+
+    /// Whether a write that spares what is in use was made, no answer says.
+    fn write_adjacency(&mut self, ratr: &Ratr) -> usize {
+        let spares = ratr.op == RatrOp::WRITE_WRITE_ENTRY_ON_ACTIVITY;
+        if spares && self.adjacencies.contains_key(&ratr.adjacency_index) {
+            return 1;
+        }
+        self.set_adjacency(ratr);
+        0
+    }
+
+    fn set_adjacency(&mut self, ratr: &Ratr) {
+        if ratr.v {
+            self.adjacencies.insert(ratr.adjacency_index, ratr.clone());
+        } else {
+            self.adjacencies.remove(&ratr.adjacency_index);
+        }
+    }
+
+    fn regroup(&mut self, raleu: &Raleu) {
+        let old = (raleu.adjacency_index, raleu.ecmp_size);
+        for ralue in self.routes.values_mut() {
+            let vr = ralue.virtual_router;
+            let ipv4 = raleu.protocol == Protocol::Ipv4;
+            if let RalueAction::Remote { trap_action, adjacency_index, ecmp_size, .. } =
+                &mut ralue.action
+                && (*adjacency_index, *ecmp_size) == old
+                && matches!(trap_action, TrapAction::Nop | TrapAction::MirrorToCpu)
+                && (vr, ralue.dip.is_ipv4()) == (raleu.virtual_router, ipv4)
+            {
+                (*adjacency_index, *ecmp_size) = (raleu.new_adjacency_index, raleu.new_ecmp_size);
+            }
         }
     }
 

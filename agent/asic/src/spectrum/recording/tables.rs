@@ -25,6 +25,8 @@ pub struct Tables {
     pub routes: Vec<TableRoute>,
     /// Neighbours by router interface and address.
     pub neighbours: Vec<TableNeighbour>,
+    /// Next hops by adjacency index.
+    pub adjacencies: Vec<TableAdjacency>,
     /// FIDs.
     pub fids: Vec<TableFid>,
     /// LAGs.
@@ -116,6 +118,27 @@ pub struct TableRoute {
     /// Egress router interface of a `local` route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erif: Option<u16>,
+    /// First adjacency of the group of a `remote` route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjacency: Option<u32>,
+    /// How many adjacencies are in that group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ecmp_size: Option<u16>,
+}
+
+/// A next hop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableAdjacency {
+    /// Its index.
+    pub adjacency: u32,
+    /// Router interface by which it is reached.
+    pub rif: u16,
+    /// MAC.
+    #[serde(serialize_with = "text")]
+    pub mac: Mac,
+    /// The trap under which its packets reach the CPU, or are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trap: Option<&'static str>,
 }
 
 /// A neighbour.
@@ -245,6 +268,20 @@ impl Tables {
                     mac: *mac,
                 })
                 .collect(),
+            adjacencies: state
+                .adjacencies
+                .iter()
+                .map(|(adjacency, ratr)| TableAdjacency {
+                    adjacency: *adjacency,
+                    rif: ratr.egress_router_interface,
+                    mac: ratr.eth_destination_mac,
+                    trap: match ratr.trap_action {
+                        TrapAction::Trap | TrapAction::MirrorToCpu => Some("unresolved_neigh"),
+                        TrapAction::DiscardError => Some("blackhole_nexthop"),
+                        _ => None,
+                    },
+                })
+                .collect(),
             fids: state
                 .fids
                 .values()
@@ -340,17 +377,19 @@ fn table_route(vr: u16, prefix: IpNet, ralue: &Ralue) -> TableRoute {
         TrapAction::DiscardError => Some("blackhole_route"),
         _ => None,
     };
-    let (action, trap, erif) = match ralue.action {
-        RalueAction::Remote { trap_action, trap_id, .. } => {
-            ("remote", trapped(trap_action, trap_id), None)
+    let (action, trap, erif, group) = match ralue.action {
+        RalueAction::Remote { trap_action, trap_id, adjacency_index, ecmp_size } => {
+            let group = Some((adjacency_index, ecmp_size));
+            ("remote", trapped(trap_action, trap_id), None, group)
         }
         RalueAction::Local { trap_action, trap_id, local_erif } => {
-            ("local", trapped(trap_action, trap_id), Some(local_erif))
+            ("local", trapped(trap_action, trap_id), Some(local_erif), None)
         }
-        RalueAction::Ip2me { .. } => ("ip2me", Some("local_route"), None),
-        RalueAction::Other { .. } => ("other", None, None),
+        RalueAction::Ip2me { .. } => ("ip2me", Some("local_route"), None, None),
+        RalueAction::Other { .. } => ("other", None, None, None),
     };
-    TableRoute { vr, prefix, action, trap, erif }
+    let (adjacency, ecmp_size) = group.unzip();
+    TableRoute { vr, prefix, action, trap, erif, adjacency, ecmp_size }
 }
 
 fn table_lag(lag: u16, ports: &Lag) -> TableLag {

@@ -108,6 +108,10 @@ pub fn rows(register: &Register, told: Told, dialect: &Dialect) -> Vec<Key> {
         | Register::Spaft(_)
         | Register::Slcr(_)
         | Register::Ratr(_)
+        | Register::Ratrad(_)
+        | Register::Raleu(_)
+        | Register::Recr2(_)
+        | Register::Ricnt(_)
         | Register::Rauht(_)
         | Register::Rauhtd(_) => Vec::new(),
     }

@@ -1,13 +1,14 @@
 //! Vectors of the router registers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use emad::Mac;
 use emad::register::{
-    IrifMask, Protocol, Ralst, RalstBin, Ralta, RaltaOp, Raltb, Ralue, RalueAction, RalueEntry,
-    RalueOp, Ratr, RatrOp, RatrType, Rauht, RauhtOp, Rauhtd, RauhtdEntry, RauhtdOp, RauhtdRecord,
-    Reiv, ReivRecord, Rgcr, Ritr, RitrCounter, RitrOp, RitrType, Rmft2, Rmft2Groups, TrapAction,
+    IrifMask, Protocol, Raleu, Ralst, RalstBin, Ralta, RaltaOp, Raltb, Ralue, RalueAction,
+    RalueEntry, RalueOp, Ratr, RatrOp, RatrType, Ratrad, RatradOp, Rauht, RauhtOp, Rauhtd,
+    RauhtdEntry, RauhtdOp, RauhtdRecord, Recr2, Reiv, ReivRecord, Rgcr, Ricnt, RicntOp, Ritr,
+    RitrCounter, RitrOp, RitrType, Rmft2, Rmft2Groups, TrapAction,
 };
 use serde_json::Value;
 
@@ -114,6 +115,66 @@ pub(super) fn ratr(f: &mut Fields) -> Built<Ratr> {
         counter_set_type: f.number(&["counter_set_type"], if counter { 3 } else { 0 })?,
         counter_index: f.number(&["counter_index"], 0)?,
     })
+}
+
+pub(super) fn ratrad(f: &mut Fields) -> Built<Ratrad> {
+    let op = f.code(&["op"], 0, |text| RatradOp::from_name(text).map(RatradOp::code))?;
+    Ok(Ratrad {
+        op: RatradOp::from_code(op),
+        ecmp_size: f.number(&["ecmp_size"], 0)?,
+        adjacency_index: f.number(&["adjacency_index"], 0)?,
+        activity: set(f, &["activity_vector", "activity"])?,
+    })
+}
+
+pub(super) fn raleu(f: &mut Fields) -> Built<Raleu> {
+    Ok(Raleu {
+        protocol: protocol(f, PROTOCOL)?,
+        virtual_router: f.number(VIRTUAL_ROUTER, 0)?,
+        adjacency_index: f.number(&["adjacency_index"], 0)?,
+        ecmp_size: f.number(&["ecmp_size"], 0)?,
+        new_adjacency_index: f.number(&["new_adjacency_index"], 0)?,
+        new_ecmp_size: f.number(&["new_ecmp_size"], 0)?,
+    })
+}
+
+pub(super) fn recr2(f: &mut Fields) -> Built<Recr2> {
+    Ok(Recr2 {
+        pp: f.flag(&["pp"], false)?,
+        sh: f.flag(&["sh"], true)?,
+        seed: f.number(&["seed"], 0)?,
+        outer_header_enables: set(f, &["outer_header_enables"])?,
+        outer_fields: set(f, &["outer_header_fields_enable", "outer_fields"])?,
+        inner_header_enables: set(f, &["inner_header_enables"])?,
+        inner_fields: set(f, &["inner_header_fields_enable", "inner_fields"])?,
+    })
+}
+
+pub(super) fn ricnt(f: &mut Fields) -> Built<Ricnt> {
+    let op = f.code(&["op"], 0, |text| RicntOp::from_name(text).map(RicntOp::code))?;
+    Ok(Ricnt {
+        op: RicntOp::from_code(op),
+        counter_set_type: f.number(&["counter_set_type"], Ricnt::BASIC)?,
+        counter_index: f.number(&["counter_index", "index"], 0)?,
+        good_unicast_packets: f.number(&["good_unicast_packets"], 0)?,
+        good_multicast_packets: f.number(&["good_multicast_packets"], 0)?,
+        good_broadcast_packets: f.number(&["good_broadcast_packets"], 0)?,
+        good_unicast_bytes: f.number(&["good_unicast_bytes"], 0)?,
+        good_multicast_bytes: f.number(&["good_multicast_bytes"], 0)?,
+        good_broadcast_bytes: f.number(&["good_broadcast_bytes"], 0)?,
+        error_packets: f.number(&["error_packets"], 0)?,
+        discard_packets: f.number(&["discard_packets"], 0)?,
+        error_bytes: f.number(&["error_bytes"], 0)?,
+        discard_bytes: f.number(&["discard_bytes"], 0)?,
+    })
+}
+
+/// Numbers of the bits that are set.
+fn set<T: TryFrom<u64> + Ord>(f: &mut Fields, names: &[&str]) -> Built<BTreeSet<T>> {
+    let values = f.list(names);
+    let bit = |value: &Value| number(value).and_then(|n| T::try_from(n).ok());
+    let set: Option<_> = values.iter().map(bit).collect();
+    set.ok_or_else(|| format!("Field {} is no list of bits", names[0]))
 }
 
 pub(super) fn reiv(f: &mut Fields) -> Built<Reiv> {
