@@ -24,7 +24,7 @@ mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
 pub use device::{Devices, Hazard};
-pub use diff::{Difference, differences};
+pub use diff::{Difference, differences, unknown_rows};
 pub use doctor::{Check, CheckResult, Surroundings, check};
 pub use explain::{Condition, Explanation, explain, should_be_in_chip};
 pub use linux_bridge::bridge_differences;

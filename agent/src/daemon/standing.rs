@@ -72,6 +72,7 @@ impl Daemon {
                 writes: self.engine.writes(),
                 failures: self.engine.failures(),
                 pending: u64::try_from(pending).unwrap_or(u64::MAX),
+                unknown: views::unknown_rows(self.engine.reconciler()),
             },
             rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
             vmacs: views::count_states(vmacs.iter().map(|vmac| vmac.state)),

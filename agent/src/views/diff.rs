@@ -42,7 +42,7 @@ pub struct Difference {
     pub command: Option<String>,
 }
 
-/// All of them: rows that would be written, and objects that can't be.
+/// All of them: rows that would be written, objects that can't be, and rows in doubt.
 pub fn differences(reconciler: &Reconciler) -> Vec<Difference> {
     let mut rows = Vec::new();
     let mut told: BTreeSet<IfIndex> = BTreeSet::new();
@@ -52,7 +52,32 @@ pub fn differences(reconciler: &Reconciler) -> Vec<Difference> {
         }
     }
     rows.extend(refused(reconciler, &told));
+    let doubtful =
+        unknown(reconciler).filter(|row| !rows.iter().any(|told| told.object == row.object));
+    rows.extend(doubtful.collect::<Vec<_>>());
     rows
+}
+
+/// Rows of which nobody knows what they hold; nothing is written there before that was read.
+fn unknown(reconciler: &Reconciler) -> impl Iterator<Item = Difference> {
+    reconciler.unknown().map(|(object, key, intended)| {
+        let ifindex = reconciler.device_of(object);
+        Difference {
+            object: describe(reconciler, ifindex, key),
+            ifname: ifindex.map(|ifindex| name(reconciler, ifindex)),
+            change: None,
+            kernel: None,
+            intended: intended.map(content),
+            hardware: Some("unknown".to_owned()),
+            reason: None,
+            command: None,
+        }
+    })
+}
+
+/// The names of these rows.
+pub fn unknown_rows(reconciler: &Reconciler) -> Vec<String> {
+    unknown(reconciler).map(|row| row.object).collect()
 }
 
 /// The first of the two steps in which a router interface goes; one is enough to tell.

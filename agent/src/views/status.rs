@@ -66,7 +66,7 @@ pub struct Netlink {
 }
 
 /// What went to the chip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hardware {
     /// Acknowledged changes
     pub writes: u64,
@@ -74,6 +74,10 @@ pub struct Hardware {
     pub failures: u64,
     /// Objects that are not done
     pub pending: u64,
+    /// Rows of which nobody knows what they hold, as [`super::Difference::object`] names them: an answer did not come, and they
+    /// could not be read since. Nothing is written there.
+    #[serde(default)]
+    pub unknown: Vec<String>,
 }
 
 /// Who writes to the chip.

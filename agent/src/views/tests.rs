@@ -286,6 +286,23 @@ fn differences_are_what_is_not_in_the_chip() {
     assert!(should_be_in_chip(failed.state));
 }
 
+// Broken if a row of which nobody knows what it holds were shown as in order, or without its name.
+#[test]
+fn rows_in_doubt_have_names() {
+    let mut bench = switch();
+    let mac = Mac([0, 0, 0x5e, 0, 1, 5]);
+    let tables = bench.reconciler.applied().tables();
+    let key = tables.keys().find(|key| matches!(key, Key::RouterMac(_, of) if *of == mac));
+    let key = key.expect("it is in the chip").clone();
+    bench.reconciler.doubt(&key);
+    let object = "vmac swp1 00:00:5e:00:01:05";
+    assert_eq!(unknown_rows(&bench.reconciler), [object]);
+    assert_eq!(
+        all(&differences(&bench.reconciler)),
+        json!([{"object": object, "ifname": "swp1", "intended": "router", "hardware": "unknown"}])
+    );
+}
+
 // Broken if an interface for which the chip has no room were no difference, because no write would help.
 #[test]
 fn a_full_table_is_a_difference() {

@@ -123,6 +123,14 @@ impl Reconciler {
         self.changed.is_empty() && self.due.is_empty() && self.runs.is_empty()
     }
 
+    /// Rows of unknown content: whose they are, and what they should hold.
+    pub fn unknown(&self) -> impl Iterator<Item = (Object, &Key, Option<&Entry>)> {
+        self.applied.unknown().map(|key| {
+            let owner = self.book.owners(key).next().unwrap_or(Object::Leftover);
+            (owner, key, self.book.wanted(key))
+        })
+    }
+
     /// Somebody wants this row to hold something.
     pub fn wants(&self, key: &Key) -> bool {
         self.book.wanted(key).is_some()

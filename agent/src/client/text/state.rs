@@ -45,11 +45,12 @@ pub(in crate::client) fn status(status: &Status) -> String {
     text.push_str(&counted("resyncs", &status.resyncs));
     text.push_str(&format!("audit rounds {}\n", status.audit.rounds));
     text.push_str(&counted("audit findings", &status.audit.findings));
-    let hw = status.hw;
+    let hw = &status.hw;
     text.push_str(&format!(
         "hw writes {} failures {} pending {}\n",
         hw.writes, hw.failures, hw.pending
     ));
+    text.extend(hw.unknown.iter().map(|row| wrapped("hw unknown", row, 11)));
     text.push_str(&counted("rifs", &status.rifs));
     text.push_str(&counted("vmacs", &status.vmacs));
     text.push_str(&format!("transit {}\n", status.transit));
