@@ -109,7 +109,7 @@ own_advertisements_are_seen() {
 	check eventually 10000 fh_holds r1 "d[0].liveness.own.source.startswith('fe80::') and d[0].liveness.own.mac == '$W5'" \
 		vmac dev vrrp5v6
 	check fh_holds r1 "d[0].liveness.heard is None and d[0].liveness.flags == [] and d[0].role == 'active'" vmac dev vrrp5
-	check fh_holds r1 "d.liveness.watch == 'on' and d.liveness.advertisements > 2 and d.liveness.dropped == 0
+	check eventually 5000 fh_holds r1 "d.liveness.watch == 'on' and d.liveness.advertisements > 2 and d.liveness.dropped == 0
 		and d.liveness.flags == {}" status
 	check fh_holds r1 "all(c.result == 'ok' for c in d if c.name == 'advertisements')" doctor
 	check grep -q "sent $OURS priority 150 every 0.1 s" <(fh r1 -d vmac dev vrrp5)

@@ -12,6 +12,7 @@ mkdir -p "$stage/bin"
 install -m 755 "$1/release/firsthopd" "$1/release/firsthop" "$1/release/hwsim" "$stage/bin/"
 cp -r README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs "$stage/"
 cp -r agent/dist "$stage/systemd"
+for page in docs/man/*; do install -D -m 644 "$page" "$stage/share/man/man${page##*.}/${page##*/}"; done
 tar -C "$out" --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
 rm -rf "$stage"
 ls -l "$out/$name.tar.gz"

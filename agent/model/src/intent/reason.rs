@@ -1,6 +1,7 @@
 //! Why something is not in the chip: the one table of reason codes that feeds the client, the API, metrics and docs.
 //!
-//! Codes are stable: new ones are added, none is renamed. `docs/reasons.md` is made from this table by a test.
+//! Codes are stable: new ones are added, none is renamed. `docs/reasons.md` and `docs/man/firsthop-reasons.7` are made from this table
+//! by tests.
 
 use serde::{Deserialize, Serialize};
 
@@ -315,9 +316,43 @@ mod tests {
             .unwrap();
         }
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reasons.md");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(path, &page).unwrap();
+        compare(path, &page);
+    }
+
+    // Broken if the man page said something else than the table. UPDATE=1 rewrites the page.
+    #[test]
+    fn the_man_page_is_the_table() {
+        use std::fmt::Write as _;
+        let mut page = String::from(
+            ".Dd November 22, 2026\n.Dt FIRSTHOP-REASONS 7\n.Os Firsthop\n.Sh NAME\n.Nm firsthop-reasons\n\
+             .Nd why a router interface or virtual MAC is not in the chip\n.Sh DESCRIPTION\n\
+             .Xr firsthop 1\ngives one of these codes to whatever is not in the chip, and to what is worth knowing although it is.\n\
+             The first match in this order wins.\nCodes are stable: new ones are added, none is renamed.\n\
+             .Ic firsthop explain\nshows each condition.\n",
+        );
+        // what the page's language would take for something else
+        let plain = |text: &str| text.replace('\\', "\\e").replace('`', "").replace(". ", ".\n");
+        let mut state = None;
+        for reason in Reason::ALL {
+            if state.replace(reason.state()) != Some(reason.state()) {
+                let end = if state.is_some() && page.contains(".Bl") { ".El\n" } else { "" };
+                write!(page, "{end}.Ss State {}\n.Bl -tag -width Ds\n", reason.state()).unwrap();
+            }
+            let code = reason.code();
+            write!(page, ".Tg {code}\n.It Li {code}\n").unwrap();
+            let [is, then, fix] = [reason.sentence(), reason.effect(), reason.fix()].map(plain);
+            write!(page, "{is}\n.Pp\nEffect: {then}\n.Pp\nFix: {fix}\n").unwrap();
         }
-        assert!(std::fs::read_to_string(path).unwrap() == page, "Run this test with UPDATE=1");
+        page.push_str(".El\n.Sh SEE ALSO\n.Xr firsthop 1 ,\n.Xr firsthopd 8\n");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/man/firsthop-reasons.7");
+        compare(path, &page);
+    }
+
+    fn compare(path: &str, page: &str) {
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, page).unwrap();
+        }
+        let there = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(there == page, "Run this test with UPDATE=1: {path}");
     }
 }
