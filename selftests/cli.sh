@@ -18,6 +18,7 @@ ALL_TESTS="
 	simulator_errors_are_named
 	faults_are_reported_and_repaired
 	missing_capability_is_named
+	words_are_completed
 "
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -265,6 +266,33 @@ missing_capability_is_named() {
 	namespace r7
 	one_line 2 on r7 timeout 10 "${without[@]}" "$HWSIM" run
 	check grep -q "not permitted" "$RUN/err"
+}
+
+# completed WORD...: what follows the words; the last one has been begun, and may be empty.
+completed() {
+	bash -c '. "$1"; client=$2; firsthop() { "$client" "$@"; }; shift 2
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _firsthop; echo "${COMPREPLY[*]}"' \
+		- "$ROOT/agent/dist/firsthop.bash" "$FIRSTHOP" firsthop "$@" 2>&1
+}
+
+# Broken if the shell offered words that the client does not take, or forgot one, or names of another switch.
+words_are_completed() {
+	local object
+	check_eq "$(completed '')" "$(fh r1 help | sed -n '/^OBJECT:/,/^$/s/^  \([a-z]*\) .*/\1/p' | paste -sd' ')" "objects"
+	check_eq "$(completed -j st)" status "an object that was begun"
+	check_eq "$(completed -n r1 vmac dev vr)" vrrp5 "a macvlan"
+	check_eq "$(completed -n r1 v dev '')" vrrp5 "a macvlan of a shortened object"
+	check_eq "$(completed -n r1 vmac lower '')" swp1 "a device below"
+	check_eq "$(completed -n r1 vmac vrid '')" 5 "a VRID"
+	check_eq "$(completed -n r1 explain sw)" swp1 "a device"
+	check_eq "$(completed -n r1 port dev swp)" "swp1 swp2 swp3 swp4" "a port"
+	check_eq "$(completed -n r1 trap show trap ipv4_v)" ipv4_vrrp "a trap"
+	check_eq "$(completed -n r1 trap group vr)" vrrp "a trap group"
+	check_eq "$(completed -n nowhere vmac dev '')" "" "names without a daemon"
+	for object in offload held not_offloaded; do
+		check_status 5 fh r1 wait vmac dev nosuch state $object timeout 0
+		[[ " $(completed wait vmac dev vrrp5 state '') " == *" $object "* ]] || fail "$object is not offered"
+	done
 }
 
 switch r1
