@@ -10,7 +10,7 @@
 //! nothing goes wrong any more: then the oracle, the tables, the chip and a fresh start have to agree. In between, whenever nothing
 //! is under way, the chip holds exactly what the agent believes, but for the rows that it names as unknown.
 //!
-//! `LAB_SEED=N` runs one seed, `LAB_TRANSACTIONS=N` as many seeds as it takes for so many writes.
+//! `LAB_SEED=N` runs one seed, `LAB_TRANSACTIONS=N` as many seeds as it takes for so many writes, from `LAB_FIRST=N` on.
 
 mod chance;
 mod chip;
@@ -82,7 +82,8 @@ fn number(name: &str) -> Option<u64> {
 fn search(trouble: Trouble, first: u64) {
     let wanted = number("LAB_TRANSACTIONS").unwrap_or(TRANSACTIONS);
     let mut total = lab::Tally::default();
-    let mut seed = number("LAB_SEED").unwrap_or(first);
+    let first = number("LAB_SEED").or(number("LAB_FIRST")).unwrap_or(first);
+    let mut seed = first;
     while total.transactions < wanted {
         let experiment = Experiment::of(seed, trouble);
         match experiment.run().and_then(|mut lab| lab.judge().map(|()| lab)) {
