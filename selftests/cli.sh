@@ -19,6 +19,7 @@ ALL_TESTS="
 	faults_are_reported_and_repaired
 	missing_capability_is_named
 	words_are_completed
+	metrics_are_openmetrics
 "
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -293,6 +294,43 @@ words_are_completed() {
 		check_status 5 fh r1 wait vmac dev nosuch state $object timeout 0
 		[[ " $(completed wait vmac dev vrrp5 state '') " == *" $object "* ]] || fail "$object is not offered"
 	done
+}
+
+# Broken if a collector could not read them, or they said something else than the tables.
+metrics_are_openmetrics() {
+	local told
+	fh r1 metrics >"$RUN/metrics" || { fail "exit $?"; return; }
+	told=$("$PY" -ISB - "$RUN/metrics" 2>&1 <<-'END'
+		import json, re, sys
+		kinds, samples, ended = {}, {}, False
+		for line in open(sys.argv[1]):
+		    line = line.rstrip("\n")
+		    assert not ended, "something after the end"
+		    if line == "# EOF":
+		        ended = True
+		    elif line.startswith("# TYPE "):
+		        _, _, name, kind = line.split(" ")
+		        assert name not in kinds, name
+		        kinds[name] = kind
+		    elif not line.startswith("# HELP "):
+		        found = re.fullmatch(r'(firsthop_[a-z_]+)((?:\{(?:[a-z_]+="[^"]*",?)+\})?) (-?[0-9.]+)', line)
+		        assert found, line
+		        name = found[1]
+		        family = next((f for f in (name, re.sub("_(total|info)$", "", name)) if f in kinds), None)
+		        assert family, name
+		        suffix = {"counter": "_total", "info": "_info", "gauge": ""}[kinds[family]]
+		        assert name == family + suffix, name
+		        assert found[1] + found[2] not in samples, line
+		        samples[found[1] + found[2]] = float(found[3])
+		assert ended
+		print(json.dumps(samples))
+	END
+	) || { fail "$told"; return; }
+	check holds 'd["firsthop_synced"] == 1 and d["firsthop_hw_connected"] == 1 and d["firsthop_vmacs{state=\"offload\"}"] == 1' <<<"$told"
+	check holds "d['firsthop_hw_operations_total'] == $(fh r1 -j status | json d.hw.writes)" <<<"$told"
+	check holds "d['firsthop_resource_used{device=\"hwsim/0\",resource=\"rifs\"}'] == 1" <<<"$told"
+	check holds "'firsthop_devlink_trap_received_packets_total{device=\"hwsim/0\",trap=\"ipv4_vrrp\"}' in d" <<<"$told"
+	one_line 4 "$FIRSTHOP" -n nowhere metrics
 }
 
 switch r1

@@ -6,7 +6,7 @@ _firsthop_column() { firsthop "${daemon[@]}" -br "$1" 2>/dev/null | awk -v n="$2
 
 _firsthop() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} object='' verb='' at words=''
-	local objects='rif vmac trap port resource status diff explain monitor wait doctor'
+	local objects='rif vmac trap port resource status diff explain monitor wait doctor metrics'
 	local -a daemon=()
 	COMPREPLY=()
 	for ((at = 1; at < COMP_CWORD; at++)); do

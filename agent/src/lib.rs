@@ -16,6 +16,7 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod intent_log;
+pub mod metrics;
 pub mod paths;
 pub mod recording;
 pub mod telemetry;

@@ -16,6 +16,7 @@ use crate::api::interface::NAME;
 use crate::api::{Reply, TrapFilter, Wanted};
 use crate::chain;
 use crate::clock;
+use crate::metrics;
 use crate::views::{self, TrapDevice, TrapEvent, TrapStats};
 
 /// Asks the daemon and prints what it says.
@@ -53,6 +54,7 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     match question {
         Question::Monitor => return monitor(options, &mut daemon),
         Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
+        Question::Metrics => return metrics(&mut daemon),
         _ => {}
     }
     let (method, parameters) = method(question);
@@ -80,7 +82,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
         Question::Trap(..) => ("ListTrap", json!({})),
         Question::TrapMonitor(filter) => ("MonitorTrap", json!(filter)),
         Question::Resource => ("ListResource", json!({})),
-        Question::Status => ("Status", json!({})),
+        Question::Status | Question::Metrics => ("Status", json!({})),
         Question::Diff(_) => ("Diff", json!({})),
         Question::Explain(dev) => ("Explain", json!({ "dev": dev })),
         Question::Doctor => ("Doctor", json!({})),
@@ -218,9 +220,33 @@ pub fn show(
             }
             out(options, &checks, |checks| text::checks(checks))
         }
-        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) => String::new(),
+        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) | Question::Metrics => {
+            String::new()
+        }
     };
     Ok((document, exit))
+}
+
+/// Asks for everything that metrics are made of.
+fn metrics(daemon: &mut Conversation) -> Result<Exit, Failure> {
+    let methods = ["Status", "ListRif", "ListVmac", "ListTrap", "ListResource"];
+    let mut answers = Map::new();
+    for method in methods {
+        let reply = daemon.call(method, Map::new(), false, Some(Duration::ZERO))?;
+        if let Some(error) = &reply.error {
+            return Err(refusal(error, &reply, &Question::Metrics));
+        }
+        answers.extend(reply.parameters);
+    }
+    let answers = serde_json::from_value(Value::Object(answers)).map_err(|error| Failure {
+        line: format!(
+            "The answer of the daemon at {} is not understood: {error}",
+            daemon.path().display()
+        ),
+        exit: Exit::Refused,
+    })?;
+    print(&metrics::render(&answers));
+    Ok(Exit::Ok)
 }
 
 /// One member of a reply; None: it is missing, or of another type.

@@ -61,6 +61,8 @@ pub enum Question {
     Wait(Wanted, Duration),
     /// `doctor`
     Doctor,
+    /// `metrics`
+    Metrics,
 }
 
 /// What of a device's traps is shown.
@@ -114,6 +116,8 @@ pub enum Object {
     Wait,
     /// A preflight
     Doctor,
+    /// Numbers for a monitoring system
+    Metrics,
 }
 
 /// Objects by the word for them, in the order of the help text.
@@ -129,6 +133,7 @@ const OBJECTS: &[(&str, Object)] = &[
     ("monitor", Object::Monitor),
     ("wait", Object::Wait),
     ("doctor", Object::Doctor),
+    ("metrics", Object::Metrics),
 ];
 
 /// How long `wait` waits where nothing is said.
@@ -251,6 +256,7 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Status => Question::Status,
         Object::Diff => Question::Diff(words.recording.take()),
         Object::Monitor => Question::Monitor,
+        Object::Metrics => Question::Metrics,
         Object::Doctor | Object::Explain | Object::Wait | Object::Trap => Question::Doctor,
     })
 }

@@ -18,6 +18,7 @@ OBJECT:
   monitor   changes as they happen
   wait      until the chip acknowledged something
   doctor    what may keep the agent or the protocols from working
+  metrics   numbers for Prometheus, as OpenMetrics text
 
 OPTIONS (before the object):
   -j, --json       one JSON document      -p, --pretty     with line feeds
@@ -66,5 +67,6 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
              Exit code 5 if it does not come about in time (20 s if nothing is said).\n"
         }
         Some(Object::Doctor) => "Usage: firsthop doctor [show]\nExit code 3 if a check failed.\n",
+        Some(Object::Metrics) => "Usage: firsthop metrics [show]\n",
     }
 }

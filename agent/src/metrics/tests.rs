@@ -1,0 +1,144 @@
+use serde_json::json;
+
+use super::*;
+
+fn answers() -> Answers {
+    serde_json::from_value(json!({
+        "status": {
+            "synced": true, "stale": false, "generation": 42,
+            "netlink": { "messages": 118, "dropped": 3, "overruns": 1, "receive_buffer": 33554432 },
+            "resyncs": { "start": 1, "overrun": 1 },
+            "audit": { "rounds": 2, "findings": { "row_missing": 1 }, "last": [] },
+            "hw": { "writes": 96, "failures": 2, "pending": 1, "unknown": ["vmac vrrp5 00:00:5e:00:01:05"] },
+            "rifs": { "offload": 1 }, "vmacs": { "offload": 1, "held": 2 },
+            "transit": "cpu",
+            "liveness": { "watch": "on", "advertisements": 7, "dropped": 0, "flags": { "orphan": 1 } },
+            "device": { "handle": "hwsim/0", "connected": true, "mode": "manage" },
+            "policers": [{ "device": "hwsim/0", "need": { "routers": 2, "rate": 40, "burst": 4 },
+                           "drifts": 5, "reasons": [] }],
+        },
+        "rifs": [],
+        "vmacs": [{ "ifname": "vrrp5", "ifindex": 9, "protocol": "vrrp", "role": "backup", "policy": "active",
+                    "fast_path": false, "state": "held", "reason": "backup_policy" }],
+        "devices": [{
+            "handle": "hwsim/0",
+            "traps": [{ "name": "ipv4_vrrp", "type": "control", "generic": true, "group": "vrrp", "policer": 11,
+                        "action": "trap", "metadata": [],
+                        "stats": { "rx": { "packets": 7, "bytes": 420 } } }],
+            "groups": [{ "name": "vrrp", "generic": true, "policer": 11, "traps": ["ipv4_vrrp"] }],
+            "policers": [{ "policer": 11, "rate": 1024, "burst": 512, "groups": ["vrrp"], "traps": ["ipv4_vrrp"],
+                           "stats": { "rx": { "dropped": 9 } } }],
+        }],
+        "resources": [{ "name": "rifs", "size": 1000, "occ": 1 }, { "name": "fdb", "size": 10 }],
+    }))
+    .unwrap()
+}
+
+/// Every leaf of a document, as text.
+fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => members.values().for_each(|it| leaves(it, found)),
+        serde_json::Value::Array(items) => items.iter().for_each(|it| leaves(it, found)),
+        serde_json::Value::Null => {}
+        other => found.push(other.to_string()),
+    }
+}
+
+// Broken if a number of `status`, of a trap or of a table were told nowhere, under another name, or as another kind.
+#[test]
+fn numbers_are_told() {
+    let page = render(&answers());
+    for line in [
+        "# TYPE firsthop_build info",
+        "firsthop_build_info{version=\"0.1.0\"} 1",
+        "# TYPE firsthop_synced gauge",
+        "firsthop_synced 1",
+        "firsthop_stale 0",
+        "# TYPE firsthop_events counter",
+        "firsthop_events_total 42",
+        "firsthop_netlink_messages_total 118",
+        "firsthop_netlink_dropped_messages_total 3",
+        "firsthop_netlink_overruns_total 1",
+        "firsthop_netlink_receive_buffer_bytes 33554432",
+        "firsthop_resyncs_total{cause=\"overrun\"} 1",
+        "firsthop_audits_total 2",
+        "firsthop_audit_findings_total{class=\"row_missing\"} 1",
+        "firsthop_hw_operations_total 96",
+        "firsthop_hw_operation_failures_total 2",
+        "firsthop_hw_pending_objects 1",
+        "firsthop_hw_unknown_rows 1",
+        "firsthop_hw_connected 1",
+        "firsthop_rifs{state=\"offload\"} 1",
+        "firsthop_vmacs{state=\"held\"} 2",
+        "firsthop_vmac_reasons{reason=\"backup_policy\"} 1",
+        "firsthop_liveness_watch 1",
+        "firsthop_liveness_advertisements_total 7",
+        "firsthop_liveness_flags{flag=\"orphan\"} 1",
+        "firsthop_vrrp_policer_needed_rate_packets{device=\"hwsim/0\"} 40",
+        "firsthop_vrrp_policer_drifts_total{device=\"hwsim/0\"} 5",
+        "firsthop_resource_used{device=\"hwsim/0\",resource=\"rifs\"} 1",
+        "firsthop_resource_capacity{device=\"hwsim/0\",resource=\"fdb\"} 10",
+        "firsthop_devlink_trap_info{device=\"hwsim/0\",trap=\"ipv4_vrrp\",group=\"vrrp\",kind=\"control\",action=\"trap\"} 1",
+        "firsthop_devlink_trap_received_packets_total{device=\"hwsim/0\",trap=\"ipv4_vrrp\"} 7",
+        "firsthop_devlink_trap_received_bytes_total{device=\"hwsim/0\",trap=\"ipv4_vrrp\"} 420",
+        "firsthop_devlink_trap_group_info{device=\"hwsim/0\",group=\"vrrp\",policer=\"11\"} 1",
+        "firsthop_devlink_trap_policer_rate_packets{device=\"hwsim/0\",policer=\"11\"} 1024",
+        "firsthop_devlink_trap_policer_dropped_packets_total{device=\"hwsim/0\",policer=\"11\"} 9",
+    ] {
+        assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
+    }
+    assert!(page.ends_with("# EOF\n"));
+    // What does not count is not zero.
+    assert!(!page.contains("trap_dropped_packets_total{device=\"hwsim/0\",trap"));
+    assert!(!page.contains("resource_used{device=\"hwsim/0\",resource=\"fdb\"}"));
+}
+
+// Broken if a number of `status` were forgotten when one is added: each is told, or named here as left out.
+#[test]
+fn nothing_of_status_is_forgotten() {
+    let mut status = serde_json::to_value(answers().status).unwrap();
+    // Words are for people; how many routers stand behind a policer's need, the need itself says.
+    status["policers"][0]["need"]["routers"] = json!(null);
+    let page = render(&answers());
+    let mut found = Vec::new();
+    leaves(&status, &mut found);
+    let numbers = found.iter().filter(|leaf| leaf.parse::<u64>().is_ok());
+    for number in numbers.filter(|number| !["0", "1"].contains(&number.as_str())) {
+        let told = page.lines().any(|line| line.ends_with(&format!(" {number}")));
+        assert!(told, "{number} of {status} is not in\n{page}");
+    }
+}
+
+// Broken if names had two meanings, or a name of the operator's choice made series without end.
+#[test]
+fn names_keep_the_rules() {
+    let page = render(&answers());
+    let mut families = Vec::new();
+    for line in page.lines() {
+        if let Some(head) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = head.split_once(' ').unwrap();
+            assert!(name.starts_with("firsthop_") && !name.ends_with("_total"), "{line}");
+            assert!(["gauge", "counter", "info"].contains(&kind), "{line}");
+            families.push(name.to_owned());
+        }
+    }
+    let documented = include_str!("../../../docs/metrics.md");
+    let told = |name: &str| documented.contains(&format!("`{name}`"));
+    for family in &families {
+        assert!(told(family), "{family} is not in docs/metrics.md");
+    }
+    let rows = documented.lines().filter(|line| line.starts_with("| `firsthop_"));
+    let names = rows.flat_map(|row| row.split('`').filter(|word| word.starts_with("firsthop_")));
+    for name in names {
+        // families without a row in this scene
+        let empty = ["firsthop_rif_reasons", "firsthop_devlink_trap_dropped_packets"];
+        assert!(families.iter().any(|it| it == name) || empty.contains(&name), "{name}");
+    }
+    let mut distinct = families.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), families.len());
+    for secret in ["vrrp5", "00:00:5e"] {
+        assert!(!page.contains(secret), "{secret}");
+    }
+}
