@@ -43,6 +43,9 @@ options_are_told() {
 	readarray -t all < <("$FIRSTHOPD" --help | options)
 	check [ ${#all[@]} -gt 8 ]
 	tells firsthopd.8 "${all[@]}"
+	readarray -t all < <("$BIN/firsthop-exporter" --help | options)
+	check [ ${#all[@]} -gt 6 ]
+	tells firsthop-exporter.8 "${all[@]}"
 	readarray -t all < <(for command in '' run dump trace 'fault add' 'fault clear'; do "$HWSIM" $command --help | options; done | sort -u)
 	check [ ${#all[@]} -gt 20 ]
 	tells hwsim.1 "${all[@]}"

@@ -17,7 +17,7 @@ mod text;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-pub use answer::{Failure, refusal, show};
+pub use answer::{Failure, gather, refusal, show};
 pub use grammar::{Command, Options, Question, TrapTable, Usage, parse};
 
 /// How the program ends; scripts rely on the numbers.

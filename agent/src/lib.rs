@@ -5,6 +5,7 @@
 //!                         │ one owner of all state, on one thread
 //!                         ▼ views: values for people and scripts
 //!                        api ──varlink, a unix socket──▶ client ──text, JSON──▶ terminal
+//!                                                     └▶ exporter ──HTTP──▶ collector
 //! ```
 
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ mod clock;
 pub mod config;
 pub mod daemon;
 pub mod engine;
+pub mod exporter;
 pub mod intent_log;
 pub mod metrics;
 pub mod paths;

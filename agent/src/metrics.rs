@@ -126,21 +126,25 @@ fn gauge(value: u64) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
-/// The text. `# EOF` is its last line.
-pub fn render(answers: &Answers) -> String {
+/// The text. `# EOF` is its last line. Without answers it says that there are none.
+pub fn render(answers: Option<&Answers>) -> String {
     let mut registry = Registry::with_prefix("firsthop");
-    registry.register_collector(Box::new(families(answers)));
+    let mut all = Families::default();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    all.info("build", "Version of the program that tells this", [vec![("version", version)]]);
+    all.gauge("up", "The daemon answers", answers.is_some().into());
+    if let Some(answers) = answers {
+        tell(&mut all, answers);
+    }
+    registry.register_collector(Box::new(all));
     let mut page = String::new();
     text::encode(&mut page, &registry).expect("a String takes everything");
     page
 }
 
-fn families(answers: &Answers) -> Families {
+fn tell(all: &mut Families, answers: &Answers) {
     use MetricType::{Counter, Gauge};
     let Answers { status, rifs, vmacs, devices, resources } = answers;
-    let mut all = Families::default();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    all.info("build", "Version of the program that tells this", [vec![("version", version)]]);
     all.gauge("synced", "Everything known was acted upon", status.synced.into());
     all.gauge("stale", "Events may have been missed", status.stale.into());
     all.counter("events", "Events and snapshots of the kernel", status.generation);
@@ -222,8 +226,7 @@ fn families(answers: &Answers) -> Families {
         "Rows of a table",
         resources.iter().map(|row| (of_table(row), row.size)),
     );
-    traps(&mut all, devices);
-    all
+    traps(all, devices);
 }
 
 /// What goes to the CPU, by device.

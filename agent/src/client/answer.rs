@@ -50,11 +50,14 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     if let Question::Diff(Some(file)) = question {
         return recorded::compare(options, file);
     }
+    if *question == Question::Metrics {
+        print(&metrics::render(Some(&gather(options)?)));
+        return Ok(Exit::Ok);
+    }
     let mut daemon = Conversation::begin(options)?;
     match question {
         Question::Monitor => return monitor(options, &mut daemon),
         Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
-        Question::Metrics => return metrics(&mut daemon),
         _ => {}
     }
     let (method, parameters) = method(question);
@@ -228,25 +231,26 @@ pub fn show(
 }
 
 /// Asks for everything that metrics are made of.
-fn metrics(daemon: &mut Conversation) -> Result<Exit, Failure> {
-    let methods = ["Status", "ListRif", "ListVmac", "ListTrap", "ListResource"];
+///
+/// # Errors
+/// The daemon can't be reached, refuses, or answers something else.
+pub fn gather(options: &Options) -> Result<metrics::Answers, Failure> {
+    let mut daemon = Conversation::begin(options)?;
     let mut answers = Map::new();
-    for method in methods {
+    for method in ["Status", "ListRif", "ListVmac", "ListTrap", "ListResource"] {
         let reply = daemon.call(method, Map::new(), false, Some(Duration::ZERO))?;
         if let Some(error) = &reply.error {
             return Err(refusal(error, &reply, &Question::Metrics));
         }
         answers.extend(reply.parameters);
     }
-    let answers = serde_json::from_value(Value::Object(answers)).map_err(|error| Failure {
+    serde_json::from_value(Value::Object(answers)).map_err(|error| Failure {
         line: format!(
             "The answer of the daemon at {} is not understood: {error}",
             daemon.path().display()
         ),
         exit: Exit::Refused,
-    })?;
-    print(&metrics::render(&answers));
-    Ok(Exit::Ok)
+    })
 }
 
 /// One member of a reply; None: it is missing, or of another type.

@@ -47,10 +47,11 @@ fn leaves(value: &serde_json::Value, found: &mut Vec<String>) {
 // Broken if a number of `status`, of a trap or of a table were told nowhere, under another name, or as another kind.
 #[test]
 fn numbers_are_told() {
-    let page = render(&answers());
+    let page = render(Some(&answers()));
     for line in [
         "# TYPE firsthop_build info",
         "firsthop_build_info{version=\"0.1.0\"} 1",
+        "firsthop_up 1",
         "# TYPE firsthop_synced gauge",
         "firsthop_synced 1",
         "firsthop_stale 0",
@@ -99,7 +100,7 @@ fn nothing_of_status_is_forgotten() {
     let mut status = serde_json::to_value(answers().status).unwrap();
     // Words are for people; how many routers stand behind a policer's need, the need itself says.
     status["policers"][0]["need"]["routers"] = json!(null);
-    let page = render(&answers());
+    let page = render(Some(&answers()));
     let mut found = Vec::new();
     leaves(&status, &mut found);
     let numbers = found.iter().filter(|leaf| leaf.parse::<u64>().is_ok());
@@ -109,10 +110,18 @@ fn nothing_of_status_is_forgotten() {
     }
 }
 
+// Broken if a daemon that is not there were told as one in which all is well.
+#[test]
+fn without_a_daemon_only_that_is_told() {
+    let page = render(None);
+    assert!(page.contains("firsthop_up 0\n") && page.contains("firsthop_build_info"));
+    assert_eq!(page.lines().filter(|line| !line.starts_with('#')).count(), 2, "{page}");
+}
+
 // Broken if names had two meanings, or a name of the operator's choice made series without end.
 #[test]
 fn names_keep_the_rules() {
-    let page = render(&answers());
+    let page = render(Some(&answers()));
     let mut families = Vec::new();
     for line in page.lines() {
         if let Some(head) = line.strip_prefix("# TYPE ") {
