@@ -12,7 +12,7 @@ ALL_TESTS="
 PAGES=$ROOT/docs/man
 
 # page NAME: as text on one line.
-page() { mandoc -T ascii "$PAGES/$1" | col -b | tr -s ' \t\n' ' '; }
+page() { mandoc -T ascii "$PAGES/$1" | sed $'s/.\b//g' | tr -s ' \t\n' ' '; }
 # tells NAME WORD...: each of them is in the page.
 tells() {
 	local text word
