@@ -15,13 +15,18 @@ EXPORTER=$BIN/firsthop-exporter WHO=65514
 # scrape [PATH]: the body of the answer; the head goes to $RUN/head.
 scrape() {
 	on r1 "$PY" -ISB - "${1:-/metrics}" "$RUN/head" <<-'END'
-		import http.client, sys
-		connection = http.client.HTTPConnection("127.0.0.1", 9983, timeout=10)
-		connection.request("GET", sys.argv[1])
-		answer = connection.getresponse()
-		with open(sys.argv[2], "w") as head:
-		    print(answer.status, answer.headers.get("Content-Type"), file=head)
-		sys.stdout.write(answer.read().decode())
+		import socket, sys
+		path, head = sys.argv[1:]
+		with socket.create_connection(("127.0.0.1", 9983), timeout=10) as sock:
+		    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+		    text = b"".join(iter(lambda: sock.recv(65536), b"")).decode()
+		lines, _, body = text.partition("\r\n\r\n")
+		first, *fields = lines.split("\r\n")
+		fields = dict(field.split(": ", 1) for field in fields)
+		assert int(fields["Content-Length"]) == len(body)
+		with open(head, "w") as file:
+		    print(first.split()[1], fields["Content-Type"], file=file)
+		sys.stdout.write(body)
 	END
 }
 says() { [[ $(scrape) == *"$1"$'\n'* ]]; }
