@@ -102,7 +102,7 @@ seen() { json "d.$1" <<<"$SEEN"; }
 
 # What must hold whatever was lost: readers went on, the MAC stayed, and the chip is a fresh start's.
 nothing_was_wrong() {
-	check holds 'd.answers > 50 and d.overruns > 0 and d.dropped > 0 and d.resyncs > 0' <<<"$SEEN"
+	check holds 'd.answers > 20 and d.overruns > 0 and d.dropped > 0 and d.resyncs > 0' <<<"$SEEN"
 	check_eq "$(seen unmarked)" 0 "answers of a view with a hole, not marked stale"
 	check_eq "$(seen without)" 0 "dumps without the MAC that did not change"
 	check_eq "$(json d.lost <<<"$PINGS")" 0 "pings lost"
