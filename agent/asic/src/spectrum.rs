@@ -144,12 +144,13 @@ impl Spectrum {
     /// The end of the first reading, if it is there; begins the next one.
     fn poll_rows(&mut self) -> Option<Result<ReadBack, AsicError>> {
         if self.reading.is_none() {
+            // Of a reading that ended with an error.
+            while self.session.poll_answer().is_some() {}
             let (enumerate, keys) = self.asked.pop_front()?;
             let rifs = enumerate.then_some(self.capabilities.rifs);
             self.reading = Some(Reading::start(&mut self.session, rifs, &keys));
         }
         let reading = self.reading.as_mut()?;
-        // After an error the other answers of that reading are nobody's.
         while let Some((id, answer)) = self.session.poll_answer() {
             if let Err(error) = reading.take(&mut self.session, id, answer) {
                 self.reading = None;

@@ -16,6 +16,7 @@ mod chance;
 mod chip;
 mod kernel;
 mod lab;
+mod tally;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::action::{Action, Story};
 use crate::stories::{action, story};
 use crate::{Outcome, Told, shortened};
 use lab::{Lab, Trouble};
+use tally::Tally;
 
 /// Seeds that once found a defect.
 const FOUND: [u64; 2] = [
@@ -81,7 +83,7 @@ fn number(name: &str) -> Option<u64> {
 /// Runs seeds until the chip was asked for enough writes; tells the first that fails.
 fn search(trouble: Trouble, first: u64) {
     let wanted = number("LAB_TRANSACTIONS").unwrap_or(TRANSACTIONS);
-    let mut total = lab::Tally::default();
+    let mut total = Tally::default();
     let first = number("LAB_SEED").or(number("LAB_FIRST")).unwrap_or(first);
     let mut seed = first;
     while total.transactions < wanted {
@@ -135,7 +137,7 @@ fn audits_find_what_others_did_and_nothing_else() {
 // Broken if nothing went wrong in the laboratory: then it would prove nothing.
 #[test]
 fn the_laboratory_makes_trouble() {
-    let mut total = lab::Tally::default();
+    let mut total = Tally::default();
     for seed in 0..60 {
         let lab = Experiment::of(seed, Trouble::Everything).run();
         total += lab.map(|lab| lab.tally).unwrap_or_default();

@@ -1,16 +1,25 @@
 //! How does a typed value get into its place in a payload, and out again?
 //!
 //! A place is [`Bits`] for numbers, flags and codes, [`At`] for values that fill whole bytes (addresses, 64-bit
-//! counters), [`Split`] for numbers that lie in two pieces, such as a local port of more than eight bits.
+//! counters), [`Split`] for numbers that lie in two pieces, such as a local port of more than eight bits, [`Array`] for sets of numbers,
+//! one bit each.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::bits::{Bits, bits, get_bytes, put_bytes};
+use crate::bits::{Bits, bits, element, get_bytes, put_bytes};
 use crate::mac::Mac;
 
 /// Whole bytes from `offset` on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At(pub(crate) usize);
+
+/// An array of single bits: `len` bytes from `offset` on, bit 0 in the last of them ([`element`]).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Array {
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
+}
 
 /// A number whose high bits lie elsewhere than its low bits.
 #[derive(Debug, Clone, Copy)]
@@ -163,6 +172,28 @@ impl Field<Split> for u32 {
     fn sample(place: Split, source: &mut Sampler) -> Self {
         let width = place.low.high - place.low.low + place.high.high - place.high.low + 2;
         u32::sample(bits(0, width - 1, 0), source)
+    }
+}
+
+/// Numbers that the array has no bit for are left out.
+impl<T: Copy + Ord + Into<usize> + TryFrom<usize>> Field<Array> for BTreeSet<T> {
+    fn read(bytes: &[u8], Array { offset, len }: Array) -> Self {
+        let is_set = |index: &usize| {
+            element(offset, len, 1, *index).is_some_and(|place| place.get(bytes) == 1)
+        };
+        (0..len * 8).filter(is_set).filter_map(|index| T::try_from(index).ok()).collect()
+    }
+
+    fn write(&self, bytes: &mut [u8], Array { offset, len }: Array) {
+        for place in self.iter().filter_map(|index| element(offset, len, 1, (*index).into())) {
+            place.put(bytes, 1);
+        }
+    }
+
+    #[cfg(test)]
+    fn sample(place: Array, source: &mut Sampler) -> Self {
+        let members = source.below(6);
+        (0..members).filter_map(|_| T::try_from(source.below(place.len * 8)).ok()).collect()
     }
 }
 

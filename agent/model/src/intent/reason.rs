@@ -332,18 +332,20 @@ mod tests {
         );
         // what the page's language would take for something else
         let plain = |text: &str| text.replace('\\', "\\e").replace('`', "").replace(". ", ".\n");
-        let mut state = None;
+        let (mut state, mut end) = (None, "");
         for reason in Reason::ALL {
             if state.replace(reason.state()) != Some(reason.state()) {
-                let end = if state.is_some() && page.contains(".Bl") { ".El\n" } else { "" };
-                write!(page, "{end}.Ss State {}\n.Bl -tag -width Ds\n", reason.state()).unwrap();
+                page.push_str(end);
+                end = ".El\n";
+                write!(page, ".Ss State {}\n.Bl -tag -width Ds\n", reason.state()).unwrap();
             }
             let code = reason.code();
             write!(page, ".Tg {code}\n.It Li {code}\n").unwrap();
             let [is, then, fix] = [reason.sentence(), reason.effect(), reason.fix()].map(plain);
             write!(page, "{is}\n.Pp\nEffect: {then}\n.Pp\nFix: {fix}\n").unwrap();
         }
-        page.push_str(".El\n.Sh SEE ALSO\n.Xr firsthop 1 ,\n.Xr firsthopd 8\n");
+        page.push_str(end);
+        page.push_str(".Sh SEE ALSO\n.Xr firsthop 1 ,\n.Xr firsthopd 8\n");
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/man/firsthop-reasons.7");
         compare(path, &page);
     }

@@ -11,7 +11,7 @@ use firsthop_model::chip::{Change, Key};
 use hwsim::chip::{Chip, FaultAction, FaultOp, FaultRule, LocalPort, Nanos, Personality};
 
 use super::chance::Chance;
-use super::lab::Tally;
+use super::tally::Tally;
 use crate::world::{CHIP_ID, PORTS};
 
 /// What an agent orders of its end of the connection.

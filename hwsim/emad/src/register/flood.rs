@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::bits::{Bits, bit, bits, element};
-use crate::field::{read, write};
+use crate::bits::{Bits, bit, bits};
+use crate::field::{Array, read, write};
 use crate::layout::{DecodeError, Layout, codes, register};
 
 codes! {
@@ -97,9 +97,8 @@ const SWID: Bits = bits(0x00, 31, 24);
 const MID: Bits = bits(0x00, 15, 0);
 const SMPE_VALID: Bits = bit(0x08, 20);
 const SMPE: Bits = bits(0x08, 15, 0);
-const PORT: usize = 0x20;
-const PORT_MASK: usize = 0xa0;
-const BITMAP_LEN: usize = 0x80;
+const PORT: Array = Array { offset: 0x20, len: 0x80 };
+const PORT_MASK: Array = Array { offset: 0xa0, len: 0x80 };
 
 impl Smid2 {
     /// The driver's write: one port joins or leaves.
@@ -126,8 +125,8 @@ impl Layout for Smid2 {
         write(&self.mid, payload, MID);
         write(&self.smpe_valid, payload, SMPE_VALID);
         write(&self.smpe, payload, SMPE);
-        write_ports(&self.port, payload, PORT);
-        write_ports(&self.port_mask, payload, PORT_MASK);
+        write(&self.port, payload, PORT);
+        write(&self.port_mask, payload, PORT_MASK);
     }
 
     fn read(payload: &[u8]) -> Result<Self, DecodeError> {
@@ -136,24 +135,8 @@ impl Layout for Smid2 {
             mid: read(payload, MID),
             smpe_valid: read(payload, SMPE_VALID),
             smpe: read(payload, SMPE),
-            port: read_ports(payload, PORT),
-            port_mask: read_ports(payload, PORT_MASK),
+            port: read(payload, PORT),
+            port_mask: read(payload, PORT_MASK),
         })
     }
-}
-
-fn write_ports(ports: &BTreeSet<u16>, payload: &mut [u8], offset: usize) {
-    for &port in ports {
-        if let Some(place) = element(offset, BITMAP_LEN, 1, usize::from(port)) {
-            place.put(payload, 1);
-        }
-    }
-}
-
-fn read_ports(payload: &[u8], offset: usize) -> BTreeSet<u16> {
-    let member = |port: &u16| {
-        element(offset, BITMAP_LEN, 1, usize::from(*port))
-            .is_some_and(|place| place.get(payload) == 1)
-    };
-    (0..1024).filter(member).collect()
 }

@@ -9,37 +9,30 @@
 
 use std::collections::BTreeSet;
 
-use crate::bits::{Bits, bit, bits, element};
-use crate::field::{read, write};
-use crate::layout::{DecodeError, Layout};
+use crate::bits::{bit, bits};
+use crate::field::Array;
+use crate::layout::register;
 
-/// Router ECMP Configuration register, version 2. The constants are numbers of bits in the sets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Recr2 {
-    /// Holds for one port; the driver writes it for all.
-    pub pp: bool,
-    /// The hash is the same for both directions of a flow.
-    pub sh: bool,
-    /// Seed of the hash.
-    pub seed: u32,
-    /// Kinds of packet of which fields count: [`Recr2::IPV4`] and the like, 0..=31.
-    pub outer_header_enables: BTreeSet<u8>,
-    /// Fields that count, 0..=159.
-    pub outer_fields: BTreeSet<u8>,
-    /// As `outer_header_enables`, of the packet inside a tunnel.
-    pub inner_header_enables: BTreeSet<u8>,
-    /// Fields of that packet, 0..=63; numbered differently.
-    pub inner_fields: BTreeSet<u8>,
+register! {
+    /// Router ECMP Configuration register, version 2. The constants are numbers of bits in the sets.
+    #[derive(Default)]
+    pub struct Recr2 = (0x8025, 0x38, "recr2") {
+        /// Holds for one port; the driver writes it for all.
+        pp: bool = bit(0x00, 24),
+        /// The hash is the same for both directions of a flow.
+        sh: bool = bit(0x00, 8),
+        /// Seed of the hash.
+        seed: u32 = bits(0x08, 31, 0),
+        /// Kinds of packet of which fields count: [`Recr2::IPV4`] and the like, 0..=31.
+        outer_header_enables: BTreeSet<u8> = Array { offset: 0x10, len: 0x04 },
+        /// Fields that count, 0..=159.
+        outer_fields: BTreeSet<u8> = Array { offset: 0x14, len: 0x14 },
+        /// As `outer_header_enables`, of the packet inside a tunnel.
+        inner_header_enables: BTreeSet<u8> = Array { offset: 0x2c, len: 0x04 },
+        /// Fields of that packet, 0..=63; numbered differently.
+        inner_fields: BTreeSet<u8> = Array { offset: 0x30, len: 0x08 },
+    }
 }
-
-const PP: Bits = bit(0x00, 24);
-const SH: Bits = bit(0x00, 8);
-const SEED: Bits = bits(0x08, 31, 0);
-/// Offset and length of the sets.
-const OUTER_HEADERS: (usize, usize) = (0x10, 0x04);
-const OUTER_FIELDS: (usize, usize) = (0x14, 0x14);
-const INNER_HEADERS: (usize, usize) = (0x2c, 0x04);
-const INNER_FIELDS: (usize, usize) = (0x30, 0x08);
 
 impl Recr2 {
     /// IPv4 fields of packets that are neither TCP nor UDP.
@@ -77,47 +70,4 @@ impl Recr2 {
     pub const SPORT: u8 = 74;
     /// Destination port of TCP or UDP.
     pub const DPORT: u8 = 75;
-}
-
-impl Layout for Recr2 {
-    const ID: u16 = 0x8025;
-    const LEN: usize = 0x38;
-    const NAME: &'static str = "recr2";
-
-    fn write(&self, payload: &mut [u8]) {
-        write(&self.pp, payload, PP);
-        write(&self.sh, payload, SH);
-        write(&self.seed, payload, SEED);
-        put(&self.outer_header_enables, payload, OUTER_HEADERS);
-        put(&self.outer_fields, payload, OUTER_FIELDS);
-        put(&self.inner_header_enables, payload, INNER_HEADERS);
-        put(&self.inner_fields, payload, INNER_FIELDS);
-    }
-
-    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
-        Ok(Self {
-            pp: read(payload, PP),
-            sh: read(payload, SH),
-            seed: read(payload, SEED),
-            outer_header_enables: get(payload, OUTER_HEADERS),
-            outer_fields: get(payload, OUTER_FIELDS),
-            inner_header_enables: get(payload, INNER_HEADERS),
-            inner_fields: get(payload, INNER_FIELDS),
-        })
-    }
-}
-
-fn put(set: &BTreeSet<u8>, payload: &mut [u8], (offset, len): (usize, usize)) {
-    for index in set {
-        if let Some(place) = element(offset, len, 1, usize::from(*index)) {
-            place.put(payload, 1);
-        }
-    }
-}
-
-fn get(payload: &[u8], (offset, len): (usize, usize)) -> BTreeSet<u8> {
-    let is_set = |index: &u8| {
-        element(offset, len, 1, usize::from(*index)).is_some_and(|place| place.get(payload) == 1)
-    };
-    (0..=u8::MAX).filter(is_set).collect()
 }

@@ -3,6 +3,10 @@
 //! Fields that count are put one behind the other, and a CRC-32 (that of Ethernet) is taken, which starts at the seed, or the
 //! exclusive or of their bytes.
 
+/// Protocols that have ports.
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+
 /// Room for all fields: port, two MACs, type, VLAN, two addresses, protocol, flow label, two ports.
 const ROOM: usize = 2 + 6 + 6 + 2 + 2 + 16 + 16 + 1 + 3 + 2 + 2;
 

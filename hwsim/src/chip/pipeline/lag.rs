@@ -6,12 +6,9 @@
 use emad::register::{Slcr, SlcrType};
 
 use super::Walk;
-use super::hash::{Key, crc32, folded};
+use super::hash::{Key, TCP, UDP, crc32, folded};
 use crate::chip::trace::Recorder;
 use crate::packet::L3;
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 impl<R: Recorder> Walk<'_, R> {
     /// The member of the LAG by which this frame leaves; `None` if none sends and has carrier.

@@ -7,12 +7,9 @@
 use emad::register::Recr2;
 
 use super::Walk;
-use super::hash::{Key, crc32};
+use super::hash::{Key, TCP, UDP, crc32};
 use crate::chip::trace::Recorder;
 use crate::packet::L3;
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 impl<R: Recorder> Walk<'_, R> {
     /// The index of the next hop in a group.
