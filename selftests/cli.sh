@@ -43,11 +43,19 @@ unknown_words_are_usage_errors() {
 	one_line 1 "$FIRSTHOP" -n r1 rif show dev
 	one_line 1 "$FIRSTHOP" -n r1 vmac vrid 0
 	one_line 1 "$FIRSTHOP" -n r1 vmac vrid 256
+	one_line 1 "$FIRSTHOP" -n r1 route get
+	one_line 1 "$FIRSTHOP" -n r1 route 10.0.0.1/8
+	one_line 1 "$FIRSTHOP" -n r1 neigh 192.0.2.0/24
+	one_line 1 "$FIRSTHOP" -n r1 explain route swp1
 	one_line 1 "$FIRSTHOP" -n r1 wait nonsense
 	one_line 1 "$FIRSTHOP" -n r1 wait synced timeout never
 	one_line 1 "$FIRSTHOP" -n r1 explain
 	one_line 2 "$FIRSTHOP" -n r1 explain nosuchdev
 	one_line 2 "$FIRSTHOP" -n r1 rif dev nosuchdev
+	one_line 2 "$FIRSTHOP" -n r1 route dev nosuchdev
+	one_line 2 "$FIRSTHOP" -n r1 route vrf swp1
+	one_line 2 "$FIRSTHOP" -n r1 route get 192.0.2.10
+	one_line 2 "$FIRSTHOP" -n r1 explain 203.0.113.0/24
 	one_line 1 "$FIRSTHOPD" --nonsense
 	one_line 1 "$FIRSTHOPD" nonsense
 	one_line 1 "$HWSIM" nonsense
@@ -123,7 +131,7 @@ difference_is_3() {
 # Broken if a script could not parse an answer.
 json_is_one_document() {
 	local object
-	for object in rif vmac port trap resource status diff "explain vrrp5"; do
+	for object in rif vmac route neigh port trap resource status diff "explain vrrp5"; do
 		# shellcheck disable=SC2086
 		fh r1 -j $object >"$RUN/out" || fail "exit $?: $object"
 		check holds True <"$RUN/out"
@@ -133,6 +141,9 @@ json_is_one_document() {
 		check holds True <"$RUN/pretty"
 	done
 	check fh_holds r1 "d == []" rif dev swp4
+	# the kernel routes: none is the chip's
+	check fh_holds r1 "d == []" route
+	check grep -q '`routing` is "cpu"' <(fh r1 route 2>&1)
 	check fh_holds r1 "[p.local_port for p in d] == [1, 2, 3, 4] and d[0].ifname == 'swp1' and d[0].carrier is True" port
 	check fh_holds r1 "d.synced is True and d.transit == 'cpu' and d.rifs.offload >= 1" status
 	check "$PY" -ISB -c "import json,sys; json.load(open(sys.argv[1]))" <(on r1 "$HWSIM" dump -j)
@@ -181,7 +192,7 @@ json_lines() { while read -r line; do json "$1" <<<"$line"; done; }
 # Broken if the tables for people lacked what they are for, or were coloured in a pipe.
 text_is_for_people() {
 	local object
-	for object in rif vmac port trap resource status diff "explain vrrp5"; do
+	for object in rif vmac route neigh port trap resource status diff "explain vrrp5"; do
 		# shellcheck disable=SC2086
 		check fh r1 $object
 		# shellcheck disable=SC2086
@@ -286,6 +297,8 @@ words_are_completed() {
 	check_eq "$(completed -n r1 vmac lower '')" swp1 "a device below"
 	check_eq "$(completed -n r1 vmac vrid '')" 5 "a VRID"
 	check_eq "$(completed -n r1 explain sw)" swp1 "a device"
+	check_eq "$(completed -n r1 route sh)" show "the verb of routes"
+	check_eq "$(completed -n r1 route table ma)" main "a table"
 	check_eq "$(completed -n r1 port dev swp)" "swp1 swp2 swp3 swp4" "a port"
 	check_eq "$(completed -n r1 trap show trap ipv4_v)" ipv4_vrrp "a trap"
 	check_eq "$(completed -n r1 trap group vr)" vrrp "a trap group"

@@ -6,7 +6,7 @@ _firsthop_column() { firsthop "${daemon[@]}" -br "$1" 2>/dev/null | awk -v n="$2
 
 _firsthop() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} object='' verb='' at words=''
-	local objects='rif vmac trap port resource status diff explain monitor wait doctor metrics'
+	local objects='rif vmac route neigh trap port resource status diff explain monitor wait doctor metrics'
 	local -a daemon=()
 	COMPREPLY=()
 	for ((at = 1; at < COMP_CWORD; at++)); do
@@ -33,6 +33,8 @@ _firsthop() {
 		*) words=$(_firsthop_column rif 1) ;;
 		esac
 		;;
+	table) words='main local default' ;;
+	vrf) words=$(_firsthop_column rif 4 | grep -vx default | sort -u) ;;
 	lower) words=$(_firsthop_column vmac 2 | sort -u) ;;
 	vrid) words=$(_firsthop_column vmac 5 | sort -un) ;;
 	state) words='offload pending failed refused held not_offloaded' ;;
@@ -43,11 +45,13 @@ _firsthop() {
 		'') words=$objects; [[ $word != -* ]] || words='-j -p -s -d -br -t -n --socket --emad-pcap --help --version' ;;
 		rif | port) words='show dev help' ;;
 		vmac) words='show dev lower vrid help' ;;
+		route) if [ "$verb" = get ]; then words='table vrf'; else words='show get dev table vrf default help'; fi ;;
+		neigh) words='show dev help' ;;
 		trap)
 			words='show group policer monitor trap help'
 			if [ "$before" = trap ] && [ -n "$verb" ]; then words=$(_firsthop_column trap 1); fi
 			;;
-		explain) words=$(_firsthop_column rif 1; _firsthop_column vmac 1) ;;
+		explain) words="dev route $(_firsthop_column rif 1; _firsthop_column vmac 1)" ;;
 		wait)
 			case $verb in
 			'') words='synced audited vmac rif help' ;;

@@ -13,5 +13,5 @@ pub mod listener;
 pub mod message;
 pub mod socket;
 
-pub use interface::{Failure, Filter, Request, TrapFilter, Wanted};
+pub use interface::{Failure, Filter, NeighbourFilter, Request, RouteFilter, TrapFilter, Wanted};
 pub use message::{Call, Reply};

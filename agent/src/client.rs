@@ -11,6 +11,7 @@ mod call;
 mod grammar;
 mod help;
 mod json;
+mod listing;
 mod recorded;
 mod text;
 

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use firsthop_model::intent::{Policy, VmacPolicy, VmacRule};
+use firsthop_model::intent::{Policy, Routing, VmacPolicy, VmacRule};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -68,7 +68,7 @@ pub enum ConfigError {
 /// The operator's decisions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
-    /// What concerns router interfaces, virtual MACs and traps.
+    /// What concerns router interfaces, virtual MACs, routes and traps.
     pub policy: Policy,
     /// Socket of the simulated chip.
     pub hwsim: Option<PathBuf>,
@@ -156,6 +156,7 @@ struct Document {
     /// `[[vmac]]` sections: exceptions for macvlans over a device or with a MAC prefix; the first that matches wins.
     vmac: Option<Vec<Rule>>,
     exclude: Option<BTreeSet<String>>,
+    routing: Option<Routing>,
     #[serde(default, deserialize_with = "rate")]
     vrrp_rate: Option<u32>,
     #[serde(default, deserialize_with = "burst")]
@@ -263,6 +264,7 @@ impl Config {
             vmac_policy,
             vmac,
             exclude,
+            routing,
             vrrp_rate,
             vrrp_burst,
             device,
@@ -282,6 +284,7 @@ impl Config {
         if let Some(exclude) = exclude {
             policy.exclude = exclude;
         }
+        policy.routing = routing.unwrap_or(policy.routing);
         let Device { hwsim, manage, audit, drift, flower_traps } = device.unwrap_or_default();
         self.hwsim = hwsim.or(self.hwsim.take());
         self.manage = manage.or(self.manage);

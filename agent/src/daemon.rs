@@ -15,6 +15,7 @@ mod counters;
 mod desk;
 mod devices;
 mod flower;
+mod listing;
 mod observer;
 mod options;
 mod program;
@@ -38,7 +39,7 @@ use desk::Desk;
 use devices::Drivers;
 use firsthop_asic::{Capabilities, Class, Completion};
 use firsthop_model::chip::Change;
-use firsthop_model::intent::ChipIdentity;
+use firsthop_model::intent::{ChipIdentity, Routing};
 use firsthop_model::plan::Limits;
 use firsthop_model::retry::{Failure, FailureClass};
 use flower::Flower;
@@ -230,6 +231,7 @@ impl Daemon {
             self.desk.take(incoming);
         }
         let drained = self.hear();
+        self.hear_routes();
         self.tend_flower(drained);
         let now = self.now();
         if let Some(silent) = self.watch.listen(self.engine.reconciler(), drained, now) {
@@ -264,6 +266,17 @@ impl Daemon {
         complete
     }
 
+    /// Takes in what the kernel has said about routes, or a part of it.
+    fn hear_routes(&mut self) {
+        if self.engine.reconciler().policy().routing != Routing::Hardware {
+            return self.observer.close_routes();
+        }
+        let heard = self.observer.drain_routes();
+        if !heard.events.is_empty() || heard.loss.is_some() {
+            self.tell(Input::HeardRoutes(heard));
+        }
+    }
+
     /// Does what the engine wants.
     fn act(&mut self) {
         let now = self.now();
@@ -274,6 +287,7 @@ impl Daemon {
         for output in outputs {
             match output {
                 Output::Dump => self.observer.dump(),
+                Output::DumpRoutes => self.observer.dump_routes(),
                 Output::Ask(question) => self.observer.ask(question),
                 Output::Log(step) => {
                     if let Some(log) = &mut self.log {
@@ -349,6 +363,8 @@ impl Daemon {
             mac_profiles: capabilities.mac_profiles,
             mac_profile_bits: capabilities.mac_profile_prefix_bits,
             lags: capabilities.lags.unwrap_or(u16::MAX),
+            adjacencies: capabilities.adjacencies.unwrap_or(0),
+            ecmp_size: capabilities.ecmp_size,
         };
         tracing::info!(
             chip = capabilities.chip_id,

@@ -13,6 +13,7 @@ mod adoption;
 mod audit;
 mod input;
 mod questions;
+mod routes;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,12 +27,14 @@ use firsthop_model::retry::FailureClass;
 use firsthop_model::topology::{Event, LinkKind, Snapshot, Topology};
 use firsthop_model::{IfIndex, Mac};
 use questions::Questions;
+use routes::Routes;
 use view::View;
 
 pub use adoption::Phase;
 pub use audit::{Auditing, Finding, Findings};
 pub use input::{
-    Connected, Dumped, Effect, Former, Found, Heard, Input, LogStep, Output, Question, Time,
+    Connected, Dumped, Effect, Former, Found, Heard, HeardRoutes, Input, LogStep, Output, Question,
+    Time,
 };
 
 use crate::intent_log::IntentLog;
@@ -42,6 +45,7 @@ pub struct Engine {
     observe: bool,
     view: View,
     questions: Questions,
+    routes: Routes,
     reconciler: Reconciler,
     /// Events folded into reconcilers before this one.
     former_generation: u64,
@@ -66,12 +70,20 @@ pub struct Engine {
 impl Engine {
     /// Knows nothing yet. `observe`: what is ready is never written. `seed` spreads the times of snapshots.
     pub fn new(observe: bool, policy: Policy, seed: u64) -> Self {
-        let nothing =
-            Limits { rifs: 0, virtual_routers: 0, mac_profiles: 0, mac_profile_bits: 48, lags: 0 };
+        let nothing = Limits {
+            rifs: 0,
+            virtual_routers: 0,
+            mac_profiles: 0,
+            mac_profile_bits: 48,
+            lags: 0,
+            adjacencies: 0,
+            ecmp_size: 1,
+        };
         Self {
             observe,
             view: View::new(seed),
             questions: Questions::default(),
+            routes: Routes::default(),
             reconciler: Reconciler::new(policy, Default::default(), nothing),
             former_generation: 0,
             routing_devices: BTreeSet::new(),
@@ -99,6 +111,8 @@ impl Engine {
                 self.take_dump(dumped, now);
                 effect.dumped = true;
             }
+            Input::HeardRoutes(heard) => self.hear_routes(heard, now),
+            Input::DumpedRoutes(snapshot) => self.take_routes(snapshot, now),
             Input::Answered(question, answer) => {
                 for event in self.questions.take_answer(question, answer, now) {
                     self.fold_answer(event, now);
@@ -162,6 +176,7 @@ impl Engine {
         if !self.audit.is_dumping() && self.view.dump_is_due(now) {
             self.outputs.push(Output::Dump);
         }
+        self.dump_routes_if_due(now);
         self.reconciler.recompute();
         // a reading of the audit has no name: no other is ordered meanwhile
         if !self.audit.is_reading() {
@@ -186,6 +201,7 @@ impl Engine {
             self.phase.deadline(now),
             self.doubts.deadline(now),
             self.audit.deadline(now),
+            self.routes_deadline(),
         ];
         times.into_iter().flatten().min()
     }
@@ -254,6 +270,7 @@ impl Engine {
             && !self.reconciler.needs_read_back()
             && !self.is_stale()
             && self.knows_links()
+            && self.knows_routes()
     }
 
     /// What audits found.
@@ -325,6 +342,7 @@ impl Engine {
 
     /// As [`Self::fold`], for an event that was asked for.
     fn fold_answer(&mut self, event: Event, now: Time) {
+        self.suspect_routes(&event, now);
         let topology = self.reconciler.topology();
         let mut changed = BTreeSet::new();
         match &event {
@@ -351,6 +369,7 @@ impl Engine {
         let changed: Vec<IfIndex> = changed.map(|link| link.ifindex).collect();
         let mut lists = snapshot.mac_lists.clone();
         self.reconciler.replace(snapshot);
+        self.suspect_all_routes(now);
         self.changed_mac(changed, now);
         for Former { ifindex, name, mac } in std::mem::take(&mut self.recalled) {
             let link = self.reconciler.topology().link(ifindex);

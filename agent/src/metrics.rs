@@ -168,6 +168,8 @@ fn tell(all: &mut Families, answers: &Answers) {
     all.gauge("hw_connected", "The chip answers", status.device.connected.into());
     all.by(Gauge, "rifs", "Router interfaces by state", "state", &status.rifs);
     all.by(Gauge, "vmacs", "Virtual MACs by state", "state", &status.vmacs);
+    all.by(Gauge, "routes", "Routes by state", "state", &status.routes);
+    all.by(Gauge, "neighbours", "Neighbours by state", "state", &status.neighbours);
     let reasons = |reasons: &mut dyn Iterator<Item = &Option<String>>| {
         let mut counts = BTreeMap::new();
         for reason in reasons.flatten() {

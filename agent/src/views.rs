@@ -1,7 +1,7 @@
 //! What people and scripts get to see: the three columns of state as values for JSON and text.
 //!
 //! ```text
-//!   Reconciler ──▶ Rif, Vmac, Port, Trap, Resource, Status, Difference, Explanation ──▶ api ──▶ client
+//!   Reconciler ──▶ Rif, Vmac, Route, Neighbour, Port, Trap, Resource, Status, Difference, Explanation ──▶ api ──▶ client
 //! ```
 //!
 //! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
@@ -15,6 +15,7 @@ mod linux_bridge;
 mod liveness;
 mod object;
 mod recorded;
+pub(crate) mod route;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -31,7 +32,11 @@ pub use linux_bridge::bridge_differences;
 pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use recorded::recorded_differences;
-pub use status::{Audit, Device, Hardware, Mode, Netlink, Status, count_states};
+pub use route::{
+    Action, Advice, Census, Hop, Neighbour, Neighbours, Route, RouteExplanation, RouteRow, Routes,
+    census, explain_route, is_in_hardware, table_of_vrf, table_words,
+};
+pub use status::{Audit, Device, Hardware, Mode, Netlink, Status, count_states, transit};
 pub use trap::{
     Counters, Resource, Sizes, Trap, TrapDevice, TrapEvent, TrapGroup, TrapPolicer, TrapStats,
     VrrpPolicer, chip_traps, count, device_traps, resources,

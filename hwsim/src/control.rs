@@ -108,6 +108,7 @@ fn perform(
             "chip_id": core.chip.chip_id(),
             "personality": core.chip.personality().name,
             "mac_profile_prefix_bits": core.chip.personality().profile_prefix_bits,
+            "ecmp_size": core.chip.personality().ecmp_size(),
             "generation": core.chip.generation(),
             "ports": ports.len(),
             "pid": std::process::id(),

@@ -10,13 +10,18 @@ A request is fields, each ended by \\x1f, and then \\0; the answer is `STATUS TE
     doc EXPR JSON              status 0 if EXPR holds of the document d
     value EXPR JSON            prints EXPR of the document d
     send FROM KIND [KEY=VALUE...] [to=PLACE,...] [reply=MS] [socket=PATH]
+    flows FROM COUNT KIND [KEY=VALUE...] to=PLACE,... [socket=PATH]
 
 `send` puts one frame (frames.py says of which kinds) with a token into it that survives routing, and says where the token came
 out: `h2=1@10 h3=0 reply@10 local_route+1`, for each PLACE how often and with which VLAN tag, then the echo reply that came back to
-FROM, then the traps that counted it. FROM is NETNS:IFNAME or NETNS:IFNAME@VID for a tag on the wire; PLACE is NETNS:IFNAME.
+FROM, or the ICMP error (`icmp3.1`: type and code), then the traps that counted it. FROM is NETNS:IFNAME or NETNS:IFNAME@VID for a tag
+on the wire; PLACE is NETNS:IFNAME.
 
 As in frames.py a marker follows the frame in the same VLAN, and when each PLACE has seen it, the frame has come or never will;
 NETNS:IFNAME~ is a place that the marker does not reach. With reply=MS the reply is awaited too, at most so long.
+
+`flows` sends COUNT UDP frames with as many source ports, and says how many came out where, and the traps that counted them:
+`h2=60 h3=180`. It waits until COUNT have come, at most two seconds.
 """
 
 import os
@@ -53,8 +58,10 @@ def asked(path, expression):
 
 
 def counted(path):
-    traps = chip_at(path).request('{"request":"counters"}').traps
-    return {name: trap.packets + trap.policed for name, trap in traps.items()}
+    """Packets by trap; of those that are dropped without the CPU, the ones that a route or next hop says."""
+    counters = chip_at(path).request('{"request":"counters"}')
+    dropped = {name: packets for name, packets in counters.discards.items() if name.startswith("blackhole_")}
+    return {name: trap.packets + trap.policed for name, trap in counters.traps.items()} | dropped
 
 
 def tagged(frame, vid):
@@ -83,6 +90,52 @@ def listener(place):
 def is_reply(frame):
     v4, v6 = frame[12:14] == b"\x08\x00", frame[12:14] == b"\x86\xdd"
     return (v4 and frame[23] == 1 and frame[34] == 0) or (v6 and frame[20] == 58 and frame[54] == 129)
+
+
+def icmp_error(frame):
+    """`icmpTYPE.CODE` of a frame that is one."""
+    if frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] in (3, 11):
+        return f"icmp{frame[34]}.{frame[35]}"
+    if frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] < 128:
+        return f"icmp{frame[54]}.{frame[55]}"
+    return None
+
+
+def trapped(path, before, noise=NOISE):
+    """What traps counted since then."""
+    after = counted(path) if path else {}
+    return [
+        f"{name}+{after[name] - before.get(name, 0)}"
+        for name in sorted(after)
+        if after[name] != before.get(name, 0) and not name.startswith(noise)
+    ]
+
+
+def flows(arguments):
+    source, count, kind, *rest = arguments
+    keys = dict(argument.split("=", 1) for argument in rest)
+    places, path, count = keys.pop("to").split(","), keys.pop("socket", None), int(count)
+    receivers = {listener(place): place for place in places}
+    tx, seen = listener(source), dict.fromkeys(places, 0)
+    # the destination port tells them from all others
+    ports, at = int(keys.setdefault("dport", "4001")).to_bytes(2, "big"), 56 if kind == "udp6" else 36
+    before = counted(path) if path else {}
+    for number in range(count):
+        tx.send(frames.build([kind, *[f"{key}={value}" for key, value in keys.items()], f"sport={20000 + number}"])[0])
+    limit = time.monotonic() + 2
+    while sum(seen.values()) < count:
+        ready, _, _ = select.select(list(receivers), [], [], max(0, limit - time.monotonic()))
+        if not ready:
+            break
+        for sock in ready:
+            got = sock.recv(65536)
+            if got[at : at + 2] == ports and got[12:14] == (b"\x86\xdd" if kind == "udp6" else b"\x08\x00"):
+                seen[receivers[sock]] += 1
+    noise = tuple(name for name in NOISE if name != "unresolved_neigh")
+    words = [f"{place.split(':')[1]}={seen[place]}" for place in places] + trapped(path, before, noise)
+    for sock in [tx, *receivers]:
+        sock.close()
+    return 0, " ".join(words)
 
 
 def send(arguments):
@@ -129,8 +182,8 @@ def send(arguments):
         for sock in ready:
             if sock is tx:
                 got, tag = receive(tx)
-                if token in got and is_reply(got):
-                    answer = "reply" if tag is None else f"reply@{tag}"
+                if token in got and (found := "reply" if is_reply(got) else icmp_error(got)):
+                    answer = found if tag is None else f"{found}@{tag}"
             else:
                 read(names[sock])
     for place, sock in receivers.items():
@@ -145,11 +198,7 @@ def send(arguments):
         words.append(f"{place.rstrip('~').split(':')[1]}={'+'.join(found) or 0}")
     if reply:
         words.append(answer or "no-reply")
-    after = counted(path) if path else {}
-    noise = tuple(name for name in NOISE if not (kind == "arp" and name == "arp_"))
-    for name in sorted(after):
-        if after[name] != before.get(name, 0) and not name.startswith(noise):
-            words.append(f"{name}+{after[name] - before.get(name, 0)}")
+    words += trapped(path, before, tuple(name for name in NOISE if not (kind == "arp" and name == "arp_")))
     for sock in [tx, *receivers.values()]:
         sock.close()
     return 0, " ".join(words)
@@ -164,6 +213,8 @@ def shown(path, expression):
 def serve(verb, arguments):
     if verb == "send":
         return send(arguments)
+    if verb == "flows":
+        return flows(arguments)
     if verb in ("doc", "value"):
         expression, data = arguments
         value = evaluate(expression, d=document(data))

@@ -83,6 +83,8 @@ pub const fn readability(key: &Key) -> Readability {
         | Key::TrapGroup(_)
         | Key::Trap(_)
         | Key::Route(..)
+        | Key::Adjacency(_)
+        | Key::Neighbour(..)
         | Key::Fid(_)
         | Key::FidRif(_)
         | Key::EgressVid(..)
@@ -97,6 +99,7 @@ pub const fn readability(key: &Key) -> Readability {
         | Key::LpmTreeShape(_)
         | Key::VrTree(..)
         | Key::MulticastDefault(..)
+        | Key::Multipath
         | Key::PortVlan(..)
         | Key::PortLearning(..)
         | Key::Learnt(..)

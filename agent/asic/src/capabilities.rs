@@ -43,6 +43,16 @@ pub struct Capabilities {
     pub lags: Option<u16>,
     /// Ports of one LAG, at least 1.
     pub lag_members: u16,
+    /// IPv4 routes of all virtual routers together; none: not known.
+    pub routes_ipv4: Option<u32>,
+    /// IPv6 routes of all virtual routers together; none: not known.
+    pub routes_ipv6: Option<u32>,
+    /// Hosts on all router interfaces, of both families together; none: not known.
+    pub neighbours: Option<u32>,
+    /// Next hops, numbered from 0; none: not known.
+    pub adjacencies: Option<u32>,
+    /// A group may have any number of next hops up to this, at least 1; more may be possible, but not every number.
+    pub ecmp_size: u16,
     /// A VLAN's router interface names its egress FID; else the chip takes that of the VLAN, as Spectrum-1 does.
     pub vlan_rif_has_efid: bool,
     /// Policers, numbered from 0; none: not known.
@@ -69,6 +79,10 @@ const PREFIX_BITS_SPECTRUM2: u8 = 36;
 /// Ports of one LAG where the chip does not say it: those of Spectrum-2, the most known. Places that a chip does not have
 /// are refused, and others tried.
 const LAG_MEMBERS: u16 = 32;
+
+/// Next hops of a group where the chip does not say it: half of what Spectrum-1 takes, the fewest known
+/// (`mlxsw_sp1_adj_grp_size_ranges`).
+const ECMP_SIZE: u16 = 32;
 
 impl Capabilities {
     /// How changes are said to this chip.
@@ -105,6 +119,12 @@ impl Capabilities {
         let (fdb, fids, lags) = (optional("fdb"), optional("fids"), optional("lags"));
         let policers = optional("global_policers");
         let lag_members = optional("lag_members");
+        let mut optional_rows =
+            |name| optional(name).map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+        let routes_ipv4 = optional_rows("routes_ipv4");
+        let routes_ipv6 = optional_rows("routes_ipv6");
+        let neighbours = optional_rows("neighbours");
+        let adjacencies = optional_rows("adjacencies");
 
         let text = |name| hello.get(name).and_then(Value::as_str).map(str::to_owned);
         let personality = text("personality").unwrap_or_else(|| {
@@ -120,6 +140,14 @@ impl Capabilities {
                 _ => PREFIX_BITS,
             }
         });
+        let ecmp_size = hello.get("ecmp_size").and_then(Value::as_u64);
+        let ecmp_size = ecmp_size.map_or_else(
+            || {
+                assumed.push("ecmp_size");
+                ECMP_SIZE
+            },
+            |size| clamp(size).max(1),
+        );
         let efid = hello.get("vlan_rif_has_efid").and_then(Value::as_bool);
         let vlan_rif_has_efid = efid.unwrap_or_else(|| match personality.as_str() {
             "spectrum1" => false,
@@ -145,6 +173,11 @@ impl Capabilities {
             fids: fids.map(clamp),
             lags: lags.map(clamp),
             lag_members: lag_members.map_or(LAG_MEMBERS, |members| clamp(members).max(1)),
+            routes_ipv4,
+            routes_ipv6,
+            neighbours,
+            adjacencies,
+            ecmp_size,
             vlan_rif_has_efid,
             policers: policers.map(clamp),
             assumed,
@@ -189,7 +222,9 @@ mod tests {
     }
 
     fn hello() -> Members {
-        members(json!({"chip_id": "7", "personality": "spectrum2", "generation": 3, "ports": 2}))
+        members(json!({
+            "chip_id": "7", "personality": "spectrum2", "generation": 3, "ports": 2, "ecmp_size": 128,
+        }))
     }
 
     fn resources() -> Members {
@@ -198,6 +233,8 @@ mod tests {
             "rif_mac_profiles": {"size": 4, "occ": 0}, "fdb": {"size": 102_400, "occ": 0},
             "fids": {"size": 15360, "occ": 0}, "lags": {"size": 128, "occ": 0},
             "lag_members": {"size": 16, "occ": 0}, "global_policers": {"size": 1000, "occ": 0},
+            "routes_ipv4": {"size": 70_000, "occ": 0}, "routes_ipv6": {"size": 20_000, "occ": 0},
+            "neighbours": {"size": 30_000, "occ": 0}, "adjacencies": {"size": 80_000, "occ": 0},
         }}))
     }
 
@@ -229,6 +266,11 @@ mod tests {
             fids: Some(15360),
             lags: Some(128),
             lag_members: 16,
+            routes_ipv4: Some(70_000),
+            routes_ipv6: Some(20_000),
+            neighbours: Some(30_000),
+            adjacencies: Some(80_000),
+            ecmp_size: 128,
             vlan_rif_has_efid: true,
             policers: Some(1000),
             assumed: vec!["mac_profile_prefix_bits"],
@@ -284,23 +326,27 @@ mod tests {
             assert_eq!(found, Err(error(name, request)));
         }
         let mut few = resources();
-        for name in ["fdb", "fids", "lags", "global_policers", "lag_members"] {
-            few["resources"].as_object_mut().unwrap().remove(name);
-        }
-        let mut hello = hello();
-        hello.remove("personality");
-        let found = Capabilities::from_answers(&hello, &few, &port_rows()).unwrap();
-        let assumed = [
+        let sizes = [
             "fdb",
             "fids",
             "lags",
             "global_policers",
             "lag_members",
-            "personality",
-            "mac_profile_prefix_bits",
-            "vlan_rif_has_efid",
+            "routes_ipv4",
+            "routes_ipv6",
+            "neighbours",
+            "adjacencies",
         ];
-        assert_eq!(found.assumed, assumed);
+        for name in sizes {
+            few["resources"].as_object_mut().unwrap().remove(name);
+        }
+        let mut hello = hello();
+        hello.remove("personality");
+        hello.remove("ecmp_size");
+        let found = Capabilities::from_answers(&hello, &few, &port_rows()).unwrap();
+        let others = ["personality", "mac_profile_prefix_bits", "ecmp_size", "vlan_rif_has_efid"];
+        assert_eq!(found.assumed, [&sizes[..], &others].concat());
+        assert_eq!((found.adjacencies, found.ecmp_size), (None, 32));
         assert_eq!((found.policers, found.mac_profile_prefix_bits), (None, 38));
         assert_eq!((found.lags, found.lag_members), (None, 32));
     }

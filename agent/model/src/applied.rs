@@ -4,27 +4,88 @@
 //! until it was read back. Of a row that can't be read back the last content that was sent is *presumed*: the chip has it, or
 //! nothing. It is written again where it is wanted, and removed where it is not.
 
+pub(crate) mod references;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use references::References;
 use serde::{Deserialize, Serialize};
 
-use crate::chip::{Change, Entry, Key, Rif, Tables};
+use crate::chip::{AdjacencyIndex, Change, Entry, Key, Rif, RifIndex, Tables};
 
 /// Acknowledged rows, and rows of unknown content.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Rows")]
 pub struct Applied {
     tables: Tables,
     unknown: BTreeSet<Key>,
     /// Rows of `tables` that may as well be empty.
+    presumed: BTreeSet<Key>,
+    /// Which of `tables` lead to which.
+    #[serde(skip)]
+    references: References,
+}
+
+/// [`Applied`] as it is written down.
+#[derive(Deserialize)]
+struct Rows {
+    tables: Tables,
+    unknown: BTreeSet<Key>,
     #[serde(default)]
     presumed: BTreeSet<Key>,
 }
 
+impl From<Rows> for Applied {
+    fn from(rows: Rows) -> Self {
+        let Rows { tables, unknown, presumed } = rows;
+        Self { unknown, presumed, ..Self::from_tables(tables) }
+    }
+}
+
 impl Applied {
     /// What a read-back found.
-    pub const fn from_tables(tables: Tables) -> Self {
-        Self { tables, unknown: BTreeSet::new(), presumed: BTreeSet::new() }
+    pub fn from_tables(tables: Tables) -> Self {
+        let references = References::of(tables.values());
+        Self { tables, references, ..Self::default() }
+    }
+
+    /// These rows alone, and those of no route, next hop or neighbour; what is used by others still counts as used.
+    pub(crate) fn without_bulk<'a>(&self, but: impl Iterator<Item = &'a Key>) -> Self {
+        let tables = self.tables.iter().filter(|(key, _)| !key.is_bulk());
+        let kept = but.filter_map(|key| self.tables.get_key_value(key));
+        let tables = tables.chain(kept).map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        let (unknown, presumed) = (self.unknown.clone(), self.presumed.clone());
+        Self { tables, unknown, presumed, references: self.references.clone() }
+    }
+
+    /// Some route, next hop or neighbour uses the router interface, or nobody knows.
+    pub fn uses_rif(&self, rif: RifIndex) -> bool {
+        let may_use = |key: &Key| match key {
+            Key::Route(..) | Key::Adjacency(_) => true,
+            Key::Neighbour(on, _) => *on == rif,
+            _ => false,
+        };
+        self.references.to_rif(rif) || self.unknown.iter().any(may_use)
+    }
+
+    /// Some route uses the group of next hops that begins here, or nobody knows.
+    pub fn uses_group(&self, first: AdjacencyIndex) -> bool {
+        let may_use = |key: &Key| matches!(key, Key::Route(..));
+        self.references.to_group(first) || self.unknown.iter().any(may_use)
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.references.add(&entry);
+        if let Some(former) = self.tables.insert(entry.key(), entry) {
+            self.references.remove(&former);
+        }
+    }
+
+    fn empty(&mut self, key: &Key) {
+        if let Some(former) = self.tables.remove(key) {
+            self.references.remove(&former);
+        }
     }
 
     /// The acknowledged rows, and the presumed ones.
@@ -65,7 +126,8 @@ impl Applied {
 
     /// The router interfaces by index.
     pub fn rifs(&self) -> impl Iterator<Item = &Rif> {
-        self.tables.values().filter_map(|entry| match entry {
+        let all = Key::Rif(RifIndex(0))..=Key::Rif(RifIndex(u16::MAX));
+        self.tables.range(all).filter_map(|(_, entry)| match entry {
             Entry::Rif(rif) => Some(rif),
             _ => None,
         })
@@ -77,14 +139,14 @@ impl Applied {
         self.unknown.remove(&key);
         self.presumed.remove(&key);
         match change.after() {
-            Some(entry) => self.tables.insert(key, entry.clone()),
-            None => self.tables.remove(&key),
-        };
+            Some(entry) => self.put(entry.clone()),
+            None => self.empty(&key),
+        }
     }
 
     /// Nobody knows what this row holds.
     pub fn doubt(&mut self, key: &Key) {
-        self.tables.remove(key);
+        self.empty(key);
         self.presumed.remove(key);
         self.unknown.insert(key.clone());
     }
@@ -94,16 +156,16 @@ impl Applied {
         self.unknown.remove(key);
         self.presumed.remove(key);
         match found {
-            Some(entry) => self.tables.insert(key.clone(), entry),
-            None => self.tables.remove(key),
-        };
+            Some(entry) => self.put(entry),
+            None => self.empty(key),
+        }
     }
 
     /// Nobody can tell whether the row holds this or nothing.
     pub fn presume(&mut self, entry: Entry) {
         let key = entry.key();
         self.unknown.remove(&key);
-        self.presumed.insert(key.clone());
-        self.tables.insert(key, entry);
+        self.presumed.insert(key);
+        self.put(entry);
     }
 }

@@ -9,6 +9,9 @@
 //!                                     │ │                 │
 //!           FloodPort: to which ports ┘ └ RouterMac      VRRP fast-path ids
 //!
+//!     Route ──▶ RIF ──Neighbour──▶ MAC                   a destination that is on the link
+//!     Route ──▶ Adjacency, Adjacency … ──▶ RIF, MAC     a gateway, or several: Multipath says which takes a packet
+//!
 //!     port ──LagPort, LagCollector──▶ LAG
 //!
 //!     packet class ──Trap──▶ TrapGroup ──▶ Policer
@@ -18,13 +21,15 @@ mod flood;
 mod index;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use flood::{Bridging, FloodClass, FloodTo, FloodTraffic, PortOrLag};
 pub use index::{
-    Fid, FidFamily, LagId, MacProfile, PolicerId, RifIndex, TrapGroupId, TrapId, Vid, VrId,
+    AdjacencyIndex, Fid, FidFamily, LagId, MacProfile, PolicerId, RifIndex, TrapGroupId, TrapId,
+    Vid, VrId,
 };
 
 use crate::topology::StpState;
@@ -53,6 +58,12 @@ pub enum Key {
     MulticastDefault(VrId, Family),
     /// A unicast route (RALUE).
     Route(VrId, IpNet),
+    /// By which fields of a packet one of several next hops is taken (RECR2).
+    Multipath,
+    /// A next hop (RATR).
+    Adjacency(AdjacencyIndex),
+    /// A host on a router interface (RAUHT).
+    Neighbour(RifIndex, IpAddr),
     /// A filtering identifier: one bridging domain (SFMR).
     Fid(Fid),
     /// A router interface (RITR).
@@ -91,6 +102,13 @@ pub enum Key {
     LagCollector(LocalPort),
     /// The collector of a port is on (SLCOR, enable).
     LagCollecting(LocalPort),
+}
+
+impl Key {
+    /// One of very many: a route, next hop or neighbour.
+    pub const fn is_bulk(&self) -> bool {
+        matches!(self, Self::Route(..) | Self::Adjacency(_) | Self::Neighbour(..))
+    }
 }
 
 /// One row with its content. The key is part of the entry, so that a key can't be paired with another row's content.
@@ -165,6 +183,26 @@ pub enum Entry {
         prefix: IpNet,
         /// What to do.
         action: RouteAction,
+    },
+    /// See [`Key::Multipath`]: addresses, protocol and ports, as Linux with `fib_multipath_hash_policy` 1.
+    Multipath,
+    /// See [`Key::Adjacency`].
+    Adjacency {
+        /// Index
+        index: AdjacencyIndex,
+        /// The router interface by which packets leave.
+        rif: RifIndex,
+        /// Its MAC. None: it is not known, and packets go to the CPU, which will ask.
+        mac: Option<Mac>,
+    },
+    /// See [`Key::Neighbour`].
+    Neighbour {
+        /// Router interface
+        rif: RifIndex,
+        /// Its address
+        ip: IpAddr,
+        /// Its MAC
+        mac: Mac,
     },
     /// See [`Key::Fid`]. Its number says what it is: [`Fid::family`].
     Fid {
@@ -385,6 +423,17 @@ pub enum RouteAction {
     Ip2me,
     /// To the CPU for this reason.
     Trap(TrapId),
+    /// Dropped.
+    Discard,
+    /// To the host of that address on a router interface.
+    Local(RifIndex),
+    /// To a next hop of a group.
+    Remote {
+        /// Its first adjacency.
+        first: AdjacencyIndex,
+        /// How many there are, one after the other; at least 1.
+        size: u16,
+    },
 }
 
 /// Rows by key.
@@ -416,6 +465,9 @@ impl Entry {
             Self::VrTree { vr, family } => Key::VrTree(vr, family),
             Self::MulticastDefault { vr, family, .. } => Key::MulticastDefault(vr, family),
             Self::Route { vr, prefix, .. } => Key::Route(vr, prefix),
+            Self::Multipath => Key::Multipath,
+            Self::Adjacency { index, .. } => Key::Adjacency(index),
+            Self::Neighbour { rif, ip, .. } => Key::Neighbour(rif, ip),
             Self::Fid { fid } => Key::Fid(fid),
             Self::Rif(ref rif) => Key::Rif(rif.rif),
             Self::RouterMac { fid, mac } => Key::RouterMac(fid, mac),

@@ -20,6 +20,7 @@ mod linux_bridge;
 mod place;
 mod policy;
 mod reason;
+mod route;
 mod scheme;
 #[cfg(test)]
 mod tests;
@@ -39,12 +40,13 @@ pub use interface::{judge, unit};
 pub use lag::{Lag, LagMember, lag};
 pub use linux_bridge::BridgeMacs;
 pub use place::{Domain, Lane, Place, Scene, aware_bridge, stands_on};
-pub use policy::{LinuxBridges, MacPrefix, Policy, VmacPolicy, VmacRule};
+pub use policy::{LinuxBridges, MacPrefix, Policy, Routing, VmacPolicy, VmacRule};
 pub use reason::Reason;
+pub use route::{Gateway, Way, places, table_of, tables_of, way};
 pub use scheme::{Protocol, Scheme};
 pub use traps::{
-    CONTROL_TRAPS, ControlTrap, EXTERNAL_ROUTE, GROUPS, Group, MULTICAST, TrapProfile, group_named,
-    trap_profile,
+    CONTROL_TRAPS, ControlTrap, EXTERNAL_ROUTE, GROUPS, Group, MULTICAST, REJECT_ROUTE,
+    TrapProfile, group_named, trap_profile,
 };
 pub use verdict::{Condition, State, Verdict};
 

@@ -13,6 +13,7 @@
 pub mod applied;
 pub mod chip;
 pub mod driver;
+pub mod fib;
 pub mod intent;
 pub mod liveness;
 pub mod plan;

@@ -17,7 +17,9 @@ mod allocation;
 mod lowering;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use allocation::{Allocation, Limits};
@@ -39,6 +41,13 @@ pub enum Object {
     Traps,
     /// Where flood vectors are, and how long learnt MACs live.
     Bridging,
+    /// A group of next hops, by a number of our own.
+    NextHops(u32),
+    /// A host on a router interface.
+    Neighbour(IfIndex, IpAddr),
+    /// A route of the kernel's, by table and prefix. Where a router interface or virtual router has other plans with the row, the
+    /// route's count.
+    Route(u32, IpNet),
     /// The virtual router of a routing table.
     VirtualRouter(u32),
     /// A bond or team with its members.
@@ -49,6 +58,13 @@ pub enum Object {
     Domain(Domain),
     /// Rows in the chip that nothing intends.
     Leftover,
+}
+
+impl Object {
+    /// One of very many, for which nobody waits: the others go before it.
+    pub const fn is_bulk(&self) -> bool {
+        matches!(self, Self::NextHops(_) | Self::Neighbour(..) | Self::Route(..))
+    }
 }
 
 /// Changes of one object, in stages.
@@ -116,7 +132,8 @@ const fn stage(change: &Change) -> u8 {
             | Entry::LpmTree { .. }
             | Entry::Lag { .. }
             | Entry::AgeingTime { .. }
-            | Entry::FloodTable { .. } => 0,
+            | Entry::FloodTable { .. }
+            | Entry::Multipath => 0,
             Entry::TrapGroup { .. }
             | Entry::LpmTreeShape { .. }
             | Entry::Fid { .. }
@@ -127,6 +144,8 @@ const fn stage(change: &Change) -> u8 {
             | Entry::LagCollecting { .. } => 2,
             Entry::RouterMac { .. }
             | Entry::Route { .. }
+            | Entry::Adjacency { .. }
+            | Entry::Neighbour { .. }
             | Entry::MulticastDefault { .. }
             | Entry::Learnt { .. }
             | Entry::LagPort { .. } => 3,
@@ -148,7 +167,9 @@ const fn stage(change: &Change) -> u8 {
         Change::Edit { .. } => 5,
         Change::Remove(entry) => match entry {
             Entry::Route { .. } | Entry::MulticastDefault { .. } | Entry::PortStp { .. } => 21,
-            Entry::PortVidFid { .. }
+            Entry::Adjacency { .. }
+            | Entry::Neighbour { .. }
+            | Entry::PortVidFid { .. }
             | Entry::VidFid { .. }
             | Entry::FidRif { .. }
             | Entry::EgressVid { .. } => 22,
@@ -172,7 +193,8 @@ const fn stage(change: &Change) -> u8 {
             | Entry::LpmTree { .. }
             | Entry::Lag { .. }
             | Entry::AgeingTime { .. }
-            | Entry::FloodTable { .. } => 26,
+            | Entry::FloodTable { .. }
+            | Entry::Multipath => 26,
         },
     }
 }

@@ -13,6 +13,8 @@
 mod book;
 mod claim;
 mod dependence;
+mod due;
+mod forwarding;
 mod intended;
 mod lag;
 mod run;
@@ -24,10 +26,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use book::Book;
+use due::Due;
+use forwarding::Forwarding;
 use run::{Outcome, Run};
 
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Key, Tables};
+use crate::fib::Fib;
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
 use crate::policer::Size;
@@ -58,6 +63,9 @@ struct Refusal {
     trouble: Trouble,
 }
 
+/// How many of the many are written at a time.
+const BULK: usize = 64;
+
 /// Names one submitted change until its answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
@@ -70,6 +78,7 @@ pub struct Reconciler {
     limits: Limits,
 
     topology: Topology,
+    fib: Fib,
     generation: u64,
 
     changed: BTreeSet<IfIndex>,
@@ -88,9 +97,11 @@ pub struct Reconciler {
     /// The object that a device's router interface belongs to, or last belonged to.
     seats: BTreeMap<IfIndex, Object>,
 
+    forwarding: Forwarding,
+
     book: Book,
     allocation: Allocation,
-    due: BTreeSet<Object>,
+    due: Due,
     runs: BTreeMap<Object, Run>,
     tickets: BTreeMap<Ticket, (Object, Change)>,
     locks: BTreeMap<Key, Object>,
@@ -111,6 +122,7 @@ impl Reconciler {
             chip,
             limits,
             topology: Topology::default(),
+            fib: Fib::default(),
             generation: 0,
             changed: BTreeSet::new(),
             aware_bridge: None,
@@ -123,9 +135,10 @@ impl Reconciler {
             tables: BTreeMap::new(),
             routers: BTreeMap::new(),
             seats: BTreeMap::new(),
+            forwarding: Forwarding::default(),
             book: Book::default(),
             allocation: Allocation::default(),
-            due: BTreeSet::from([Object::Traps]),
+            due: Due::from_iter([Object::Traps]),
             runs: BTreeMap::new(),
             tickets: BTreeMap::new(),
             locks: BTreeMap::new(),
@@ -142,7 +155,11 @@ impl Reconciler {
         if self.policy == policy {
             return;
         }
+        let routing = self.policy.routing;
         self.policy = policy;
+        if self.policy.routing != routing {
+            self.compute_ways_anew();
+        }
         self.changed.extend(self.topology.links().map(|link| link.ifindex));
         self.due.insert(Object::Traps);
     }
@@ -201,7 +218,7 @@ impl Reconciler {
 
     /// Devices for which something else would be computed now, though nothing changed: there are none.
     pub fn stale_units(&self) -> BTreeSet<IfIndex> {
-        let mut anew = self.clone();
+        let mut anew = self.without_bulk();
         anew.compute_anew();
         anew.recompute();
         let units = self.units.keys().chain(anew.units.keys());
@@ -228,19 +245,31 @@ impl Reconciler {
         self.book = Book::default();
         self.allocation = Allocation::default();
         self.applied = Applied::from_tables(scanned);
+        self.forget_forwarding();
         self.due = self.objects().into_iter().collect();
         self.landmarks()
+    }
+
+    /// Recognises router interfaces and virtual routers in the chip. Returns the rows that say which adjacencies stand for what,
+    /// now that their keys are known: they have to be read as well, before [`Self::claim`].
+    pub fn claim_interfaces(&mut self) -> BTreeSet<Key> {
+        self.claim_indices();
+        self.landmarks_of_groups()
     }
 
     /// Recognises in the chip what should be there. Returns the other rows that the scan can't show and that have to be read by
     /// key and handed to [`Self::settle`].
     pub fn claim(&mut self) -> BTreeSet<Key> {
         self.claim_indices();
-        for object in self.due.clone() {
+        self.claim_forwarding();
+        self.set_claiming(true);
+        for object in self.due.iter().collect::<Vec<_>>() {
             self.want(object);
         }
+        self.set_claiming(false);
         self.keep_records();
-        let read = self.landmarks();
+        let mut read = self.landmarks();
+        read.extend(self.landmarks_of_groups());
         let scannable = |key: &&Key| matches!(key, Key::Rif(_) | Key::RouterMac(..));
         let unread = self.book.keys().filter(|key| !scannable(key) && !read.contains(*key));
         unread.cloned().collect()
@@ -292,28 +321,54 @@ impl Reconciler {
     /// The changes to submit now. Each answer goes to [`Self::complete`].
     pub fn ready(&mut self, now: Duration) -> Vec<(Ticket, Change)> {
         self.expire(now);
+        self.release();
         // Again while it leads on: an object that settles may unblock or wake another.
         loop {
-            let due = self.due.clone();
+            let due = self.due.urgent().clone();
             for object in &due {
                 if !self.runs.contains_key(object) && !self.is_blocked(*object) {
                     self.start(*object);
                 }
             }
-            if self.due == due {
+            self.start_bulk();
+            if *self.due.urgent() == due {
                 break;
             }
         }
-        let mut submitted = Vec::new();
+        let mut steps: Vec<(Object, Change)> = Vec::new();
         for (object, run) in &mut self.runs {
-            for change in run.submit() {
-                self.last_ticket += 1;
-                let ticket = Ticket(self.last_ticket);
-                self.tickets.insert(ticket, (*object, change.clone()));
-                submitted.push((ticket, change));
-            }
+            steps.extend(run.submit().into_iter().map(|change| (*object, change)));
+        }
+        steps.sort_by_key(|(object, _)| object.is_bulk());
+        let mut submitted = Vec::new();
+        for (object, change) in steps {
+            self.last_ticket += 1;
+            let ticket = Ticket(self.last_ticket);
+            self.tickets.insert(ticket, (object, change.clone()));
+            submitted.push((ticket, change));
         }
         submitted
+    }
+
+    /// Starts some of the many, so that what comes meanwhile has to wait for these few only.
+    fn start_bulk(&mut self) {
+        let mut running = self.runs.keys().filter(|object| object.is_bulk()).count();
+        let mut last = None;
+        while running < BULK
+            && let Some(object) = self.due.bulk_after(last)
+        {
+            last = Some(object);
+            if self.runs.contains_key(&object) {
+                continue;
+            }
+            if self.is_blocked(object) {
+                self.due.remove(object);
+                self.keep_idle(object);
+                continue;
+            }
+            self.start(object);
+            running += usize::from(self.runs.contains_key(&object));
+        }
     }
 
     /// The chip's answer to a submitted change; an answer to an unknown ticket is ignored.
@@ -326,12 +381,17 @@ impl Reconciler {
             Outcome::Done => {
                 self.refusals.remove(&key);
                 self.applied.acknowledge(&change);
+                self.note_bulk(object, &change);
                 // An edited router interface may have left a MAC profile.
                 let frees =
                     matches!(change, Change::Remove(_) | Change::Edit { to: Entry::Rif(_), .. });
                 // What an undo frees, was free before.
                 if frees && !undo {
-                    self.wake_waiting();
+                    if object.is_bulk() {
+                        self.wake_rows();
+                    } else {
+                        self.wake_waiting();
+                    }
                 }
                 if matches!(key, Key::LagCollector(_)) {
                     self.wake_dependents(object);
@@ -342,7 +402,9 @@ impl Reconciler {
                 }
             }
             Outcome::Skipped => {
-                if let Err(failure) = result {
+                if let Err(failure) = result
+                    && !self.waits_for_room(object, &change, failure, now)
+                {
                     let before = self.refusals.get(&key).map(|refusal| &refusal.trouble);
                     let trouble = Trouble::after(&change, failure, before, now);
                     let to = change.after().cloned();
@@ -366,7 +428,8 @@ impl Reconciler {
     pub fn deadline(&self) -> Option<Duration> {
         let refusals = self.refusals.values().map(|refusal| &refusal.trouble);
         let troubles = self.troubles.values().chain(refusals);
-        troubles.filter_map(|trouble| trouble.retry.time()).min()
+        let retries = troubles.filter_map(|trouble| trouble.retry.time());
+        retries.chain(self.shortage_deadline()).min()
     }
 
     /// Rows in doubt: the chip has to be read back.
@@ -376,20 +439,27 @@ impl Reconciler {
 
     /// Plans an object; a plan with changes becomes a run.
     fn start(&mut self, object: Object) {
+        let refused = |key: &&Key| self.refusals.contains_key(*key);
+        let mut refused: Vec<Key> = self.book.rows(object).filter(refused).cloned().collect();
         let obstacle = self.want(object);
         // what hangs on a row in doubt waits until that was read back
         let fenced = |key: &Key| self.locks.contains_key(key) || self.applied.is_unknown(key);
         if self.book.rows(object).any(fenced) {
             return;
         }
-        self.due.remove(&object);
-        let (book, applied) = (&self.book, &self.applied);
+        self.due.remove(object);
+        if !self.refusals.is_empty() {
+            refused.extend(self.book.rows(object).cloned());
+        }
         // what was refused says nothing of another content
-        self.refusals.retain(|key, refusal| {
-            let wanted = book.wanted(key);
-            (applied.get(key) != wanted || applied.is_presumed(key))
-                && refusal.to.as_ref() == wanted
-        });
+        for key in refused {
+            let wanted = self.book.wanted(&key);
+            let missing = self.applied.get(&key) != wanted || self.applied.is_presumed(&key);
+            let same = self.refusals.get(&key).is_some_and(|refusal| refusal.to.as_ref() == wanted);
+            if !(missing && same) {
+                self.refusals.remove(&key);
+            }
+        }
         let plan = self.plan(object);
         match obstacle {
             Obstacle::Full(reason) => {
@@ -410,7 +480,9 @@ impl Reconciler {
         for key in plan.changes().map(Change::key) {
             self.locks.insert(key, object);
         }
-        self.runs.insert(object, Run::new(plan));
+        let run = Run::new(plan);
+        self.note_begun(&run);
+        self.runs.insert(object, run);
     }
 
     /// What leads to the booked content, without the rows that wait for a retry.
@@ -424,7 +496,10 @@ impl Reconciler {
     /// A run ended: the object is compared once more, so that nothing that changed meanwhile is missed.
     fn finish(&mut self, object: Object, now: Duration) {
         let Some(run) = self.runs.remove(&object) else { return };
-        self.locks.retain(|_, holder| *holder != object);
+        self.note_ended(&run);
+        for key in run.keys() {
+            self.locks.remove(&key);
+        }
         match run.into_failure() {
             Some((change, failure)) => {
                 let before = self.troubles.get(&object);
@@ -446,6 +521,19 @@ impl Reconciler {
     /// Retries whose time has come become due.
     fn expire(&mut self, now: Duration) {
         self.retry(|trouble| trouble.retry.time().is_some_and(|at| at <= now));
+        self.expire_shortage(now);
+    }
+
+    /// One of the many left the chip: rows that a router interface could not get may be tried again.
+    fn wake_rows(&mut self) {
+        let waits =
+            |refusal: &&mut Refusal| matches!(refusal.trouble.retry, Retry::OnRelease { .. });
+        for (key, refusal) in self.refusals.iter_mut() {
+            if waits(&refusal) {
+                refusal.trouble.retry = Retry::Now;
+                self.due.extend(self.book.owners(key));
+            }
+        }
     }
 
     /// A row was freed: whatever waits for one may try again.

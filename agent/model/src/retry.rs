@@ -96,6 +96,9 @@ impl Trouble {
             Key::Fid(_) => Some(Reason::FidTableFull),
             Key::Lag(_) | Key::LagPort(..) | Key::LagCollector(_) => Some(Reason::LagTableFull),
             Key::VrTree(..) => Some(Reason::VrTableFull),
+            Key::Route(..) => Some(Reason::RouteTableFull),
+            Key::Neighbour(..) => Some(Reason::NeighbourTableFull),
+            Key::Adjacency(_) => Some(Reason::AdjacencyTableFull),
             _ => None,
         };
         let (reason, retry) = match capacity.filter(|_| full) {

@@ -133,8 +133,15 @@ pub(crate) fn chip() -> ChipIdentity {
     ChipIdentity::Simulated { chip_id: "t".to_owned(), ports: 4 }
 }
 
-pub(crate) const LIMITS: Limits =
-    Limits { rifs: 4, virtual_routers: 2, mac_profiles: 2, mac_profile_bits: 36, lags: 2 };
+pub(crate) const LIMITS: Limits = Limits {
+    rifs: 4,
+    virtual_routers: 2,
+    mac_profiles: 2,
+    mac_profile_bits: 36,
+    lags: 2,
+    adjacencies: 8,
+    ecmp_size: 4,
+};
 
 pub(crate) fn reconciler() -> Reconciler {
     Reconciler::new(Policy::default(), chip(), LIMITS)

@@ -8,6 +8,11 @@
 //!  RTM_DELVLAN            ─▶ Event::VlansGone     RTM_DELNEIGH AF_BRIDGE ─▶ Event::ReceivesNoMore
 //!  other families, what `vlan` and `neighbour` leave out, NEWLINK with IFLA_WIRELESS, everything else ─▶ Ignored
 //!  an attribute that matters is short, long or missing, or lengths lie                                ─▶ Undecodable
+//!
+//!  decode_fib, of AF_INET and AF_INET6:
+//!  RTM_NEWROUTE           ─▶ FibEvent::Route      RTM_NEWNEIGH           ─▶ FibEvent::Neighbour
+//!  RTM_DELROUTE           ─▶ FibEvent::RouteGone  RTM_DELNEIGH           ─▶ FibEvent::NeighbourGone
+//!  RTM_NEWNEXTHOP         ─▶ FibEvent::NextHop    RTM_DELNEXTHOP         ─▶ FibEvent::NextHopGone
 //! ```
 //!
 //! Tolerant: attributes that do not matter are never looked into, whatever later kernels put there. Strict about the
@@ -16,8 +21,11 @@
 
 mod address;
 mod attributes;
+mod host;
 mod link;
 pub(crate) mod neighbour;
+mod next_hop;
+mod route;
 #[cfg(test)]
 mod tests;
 mod vlan;
@@ -25,19 +33,20 @@ mod vlan;
 use std::fmt;
 
 use firsthop_model::IfIndex;
+use firsthop_model::fib::FibEvent;
 use firsthop_model::topology::Event;
 use thiserror::Error;
 
 use crate::message::{
-    Message, RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELVLAN, RTM_NEWADDR, RTM_NEWLINK,
-    RTM_NEWNEIGH, RTM_NEWVLAN,
+    Message, RTM_DELADDR, RTM_DELLINK, RTM_DELNEIGH, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_DELVLAN,
+    RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_NEWVLAN,
 };
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decoded {
+pub enum Decoded<E = Event> {
     /// It says something: at least one event, in the kernel's order.
-    Events(Vec<Event>),
+    Events(Vec<E>),
     /// It says nothing that matters here, or only a part that must not be taken for the whole.
     Ignored,
     /// It should say something, but cannot be believed.
@@ -89,9 +98,9 @@ pub enum Fault {
         /// Attribute number, in its own nest.
         attribute: u16,
     },
-    /// A field of the fixed header is out of range.
+    /// A field is out of range.
     Value {
-        /// The field's name in the kernel's header file.
+        /// Its name in the kernel's header file.
         field: &'static str,
         /// What it holds.
         value: i64,
@@ -114,18 +123,49 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Decodes one message.
+/// Decodes one message about what exists.
 pub fn decode(message: &Message<'_>) -> Decoded {
-    match events(message) {
+    decoded(message, events(message))
+}
+
+/// Decodes one message about what the kernel forwards by.
+pub fn decode_fib(message: &Message<'_>) -> Decoded<FibEvent> {
+    decoded(message, fib_event(message).map(|event| event.into_iter().collect()))
+}
+
+fn decoded<E>(message: &Message<'_>, events: Result<Vec<E>, Fault>) -> Decoded<E> {
+    let ifindex = match message.kind {
+        RTM_NEWROUTE | RTM_DELROUTE | RTM_NEWNEXTHOP | RTM_DELNEXTHOP => None,
+        // All other fixed headers hold the index in their second word.
+        _ => word(message.payload, 4),
+    };
+    match events {
         Ok(events) if events.is_empty() => Decoded::Ignored,
         Ok(events) => Decoded::Events(events),
-        // All fixed headers hold the index in their second word.
         Err(fault) => Decoded::Undecodable(Undecodable {
             kind: message.kind,
-            ifindex: word(message.payload, 4).unwrap_or(0),
+            ifindex: ifindex.unwrap_or(0),
             fault,
         }),
     }
+}
+
+fn fib_event(message: &Message<'_>) -> Result<Option<FibEvent>, Fault> {
+    let payload = message.payload;
+    Ok(match message.kind {
+        RTM_NEWROUTE => {
+            let placement = route::placement(message.flags);
+            route::decode(payload)?.map(|route| FibEvent::Route(route, placement))
+        }
+        RTM_DELROUTE => route::decode(payload)?.map(FibEvent::RouteGone),
+        RTM_NEWNEXTHOP => next_hop::decode(payload)?.map(FibEvent::NextHop),
+        RTM_DELNEXTHOP => next_hop::decode(payload)?.map(|gone| FibEvent::NextHopGone(gone.id)),
+        RTM_NEWNEIGH => host::decode(payload)?.map(FibEvent::Neighbour),
+        RTM_DELNEIGH => {
+            host::decode(payload)?.map(|gone| FibEvent::NeighbourGone(gone.ifindex, gone.ip))
+        }
+        _ => None,
+    })
 }
 
 fn events(message: &Message<'_>) -> Result<Vec<Event>, Fault> {
@@ -151,6 +191,11 @@ fn events(message: &Message<'_>) -> Result<Vec<Event>, Fault> {
 /// The 32-bit word at an offset of a fixed header.
 fn word(payload: &[u8], at: usize) -> Option<u32> {
     payload.get(at..)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
+}
+
+/// 0: no device.
+fn device(field: &'static str, value: u32) -> Result<Option<IfIndex>, Fault> {
+    if value == 0 { Ok(None) } else { checked_ifindex(field, value).map(Some) }
 }
 
 /// Interface indices are positive C ints.

@@ -14,9 +14,12 @@
 //!
 //! Dumps of VLANs and MAC lists are never flagged (`br_vlan_rtm_dump`, `rtnl_fdb_dump`): between two parts they go on by
 //! position, so that a removal makes them skip a row that did not change and whose event never comes. One that took
-//! several parts is therefore believed only when the next one says the same.
+//! several parts is therefore believed only when the next one says the same. What the kernel forwards by is another matter:
+//! see `forwarding`.
 
+mod forwarding;
 mod reply;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -30,120 +33,17 @@ use tokio::time::timeout;
 
 use crate::decode::Undecodable;
 use crate::error::{OpenError, SnapshotError};
-use crate::message::{RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETVLAN};
 use crate::netns::Namespace;
 use crate::socket::{Buffers, Received, RouteSocket};
-pub use reply::Reply;
+use crate::subject::Subject;
+pub use reply::{FibReply, Reply, Rows};
+pub use table::Table;
+use table::{Only, Trust};
 
 /// Dumps of one table until it counts as changing too fast.
 const ATTEMPTS: u32 = 5;
 /// How long one dump may take; 2000 links take some 10 ms.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// IFLA_EXT_MASK, and RTEXT_FILTER_SKIP_STATS: a third of a link's row is counters.
-const IFLA_EXT_MASK: u16 = 29;
-const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
-
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
-
-const AF_INET: u8 = 2;
-const AF_BRIDGE: u8 = 7;
-const AF_INET6: u8 = 10;
-
-/// One of the kernel's tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
-    /// RTM_GETLINK
-    Links,
-    /// RTM_GETADDR of AF_INET
-    Ipv4Addresses,
-    /// RTM_GETADDR of AF_INET6
-    Ipv6Addresses,
-    /// RTM_GETVLAN of AF_BRIDGE
-    Vlans,
-    /// RTM_GETNEIGH of AF_BRIDGE: unicast and multicast lists, and every bridge's forwarding table, which is left out.
-    MacLists,
-}
-
-impl Table {
-    const ALL: [Self; 5] =
-        [Self::Links, Self::Ipv4Addresses, Self::Ipv6Addresses, Self::Vlans, Self::MacLists];
-
-    /// Message type and payload of the request: the full header that strict checking wants, then attributes. The kernel
-    /// may show more than was asked for: without strict checking all MAC lists, and all links for a kind it does not have.
-    fn request(self, only: Only) -> (u16, Vec<u8>) {
-        let address = |family| (RTM_GETADDR, [&[family], &[0; 7][..]].concat());
-        match self {
-            Self::Links => {
-                let mut payload = vec![0; 16];
-                payload.extend(8_u16.to_ne_bytes());
-                payload.extend(IFLA_EXT_MASK.to_ne_bytes());
-                payload.extend(RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-                if only == Only::Ipvlans {
-                    payload.extend(16_u16.to_ne_bytes());
-                    payload.extend(IFLA_LINKINFO.to_ne_bytes());
-                    payload.extend(11_u16.to_ne_bytes());
-                    payload.extend(IFLA_INFO_KIND.to_ne_bytes());
-                    payload.extend(b"ipvlan\0\0");
-                }
-                (RTM_GETLINK, payload)
-            }
-            Self::Ipv4Addresses => address(AF_INET),
-            Self::Ipv6Addresses => address(AF_INET6),
-            Self::Vlans => (RTM_GETVLAN, [&[AF_BRIDGE], &[0; 7][..]].concat()),
-            Self::MacLists => {
-                let index =
-                    if let Only::Device(ifindex) = only { ifindex.0 } else { 0 }.to_ne_bytes();
-                (RTM_GETNEIGH, [&[AF_BRIDGE, 0, 0, 0], &index[..], &[0; 4]].concat())
-            }
-        }
-    }
-
-    /// The kernel says when this table changed while it was dumped.
-    const fn is_flagged(self) -> bool {
-        matches!(self, Self::Links | Self::Ipv4Addresses | Self::Ipv6Addresses)
-    }
-
-    /// A refusal that means that there is nothing: a kernel without bridges, or without VLANs on them.
-    fn is_absent(self, refusal: &SnapshotError) -> bool {
-        matches!(refusal, SnapshotError::Refused { source, .. }
-            if self == Self::Vlans && source.raw_os_error() == Some(libc::EOPNOTSUPP))
-    }
-
-    /// Whether a row belongs to this table. Without IPv6 in the kernel, AF_INET6 is answered with every family.
-    fn has(self, event: &Event) -> bool {
-        match (self, event) {
-            (Self::Links, Event::Link(_)) => true,
-            (Self::Ipv4Addresses, Event::Address(address)) => address.ip.is_ipv4(),
-            (Self::Ipv6Addresses, Event::Address(address)) => address.ip.is_ipv6(),
-            (Self::Vlans, Event::Vlans(_)) | (Self::MacLists, Event::Receives(..)) => true,
-            _ => false,
-        }
-    }
-}
-
-/// Which rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Only {
-    All,
-    /// Those of one device.
-    Device(IfIndex),
-    /// Links of that kind.
-    Ipvlans,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Links => "links",
-            Self::Ipv4Addresses => "IPv4 addresses",
-            Self::Ipv6Addresses => "IPv6 addresses",
-            Self::Vlans => "VLANs of bridges",
-            Self::MacLists => "MAC lists",
-        })
-    }
-}
 
 /// Why the rows of one table are not all there is.
 enum Flaw {
@@ -209,7 +109,7 @@ impl Dumper {
     /// # Panics
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn mac_list(&mut self, ifindex: IfIndex) -> Result<BTreeSet<Mac>, SnapshotError> {
-        let (rows, flaw) = self.dump(Table::MacLists, Only::Device(ifindex)).await?;
+        let (reply, flaw) = self.dump(Table::MacLists, Only::Device(ifindex)).await?;
         if let Some(flaw) = flaw {
             return Err(flaw.into_error(Table::MacLists, Snapshot::default()));
         }
@@ -217,7 +117,7 @@ impl Dumper {
             Event::Receives(at, mac) if at == ifindex => Some(mac),
             _ => None,
         };
-        Ok(rows.into_iter().filter_map(mac).collect())
+        Ok(reply.rows.into_iter().filter_map(mac).collect())
     }
 
     /// The VLANs of all bridges and their ports. A change of `vlan_default_pvid` takes some away without a word. Bounded and
@@ -229,7 +129,7 @@ impl Dumper {
     /// # Panics
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn vlans(&mut self) -> Result<Vec<VlanRange>, SnapshotError> {
-        let (rows, flaw) = match self.dump(Table::Vlans, Only::All).await {
+        let (reply, flaw): (Reply, _) = match self.dump(Table::Vlans, Only::All).await {
             Err(refusal) if Table::Vlans.is_absent(&refusal) => return Ok(Vec::new()),
             dumped => dumped?,
         };
@@ -237,7 +137,7 @@ impl Dumper {
             return Err(flaw.into_error(Table::Vlans, Snapshot::default()));
         }
         let range = |row| if let Event::Vlans(range) = row { Some(range) } else { None };
-        Ok(rows.into_iter().filter_map(range).collect())
+        Ok(reply.rows.into_iter().filter_map(range).collect())
     }
 
     /// All ipvlans. Mode and flags belong to the device below them, but the kernel announces a change for one of them only,
@@ -249,7 +149,7 @@ impl Dumper {
     /// # Panics
     /// Outside a tokio runtime with I/O and time enabled.
     pub async fn ipvlans(&mut self) -> Result<Vec<Link>, SnapshotError> {
-        let (rows, flaw) = self.dump(Table::Links, Only::Ipvlans).await?;
+        let (reply, flaw) = self.dump(Table::Links, Only::Ipvlans).await?;
         if let Some(flaw) = flaw {
             return Err(flaw.into_error(Table::Links, Snapshot::default()));
         }
@@ -257,7 +157,7 @@ impl Dumper {
             Event::Link(link) if matches!(link.kind, LinkKind::Ipvlan { .. }) => Some(*link),
             _ => None,
         };
-        Ok(rows.into_iter().filter_map(ipvlan).collect())
+        Ok(reply.rows.into_iter().filter_map(ipvlan).collect())
     }
 
     /// Dumps everything. Bounded: at most 5 dumps of each table, 5 s each. Yields to the runtime between parts. Cancel
@@ -272,11 +172,11 @@ impl Dumper {
         let mut snapshot = Snapshot::default();
         let mut unclean = None;
         for table in Table::ALL {
-            let (rows, flaw) = match self.dump(table, Only::All).await {
+            let (reply, flaw): (Reply, _) = match self.dump(table, Only::All).await {
                 Err(refusal) if table.is_absent(&refusal) => continue,
                 dumped => dumped?,
             };
-            for row in rows {
+            for row in reply.rows {
                 match row {
                     Event::Link(link) => snapshot.links.push(*link),
                     Event::Address(address) => snapshot.addresses.push(address),
@@ -295,16 +195,16 @@ impl Dumper {
         }
     }
 
-    /// One table, dumped until it held still.
-    async fn dump(
+    /// One table, dumped until it held still as far as the kernel tells.
+    async fn dump<E: Subject>(
         &mut self,
         table: Table,
         only: Only,
-    ) -> Result<(Vec<Event>, Option<Flaw>), SnapshotError> {
-        let mut former: Option<Vec<Event>> = None;
+    ) -> Result<(Rows<E>, Option<Flaw>), SnapshotError> {
+        let mut former: Option<Rows<E>> = None;
         for attempt in 1..=ATTEMPTS {
             let asked = timeout(self.limit, self.ask(table, only)).await;
-            let reply = match asked {
+            let reply: Rows<E> = match asked {
                 Ok(Ok(reply)) => reply,
                 // The kernel had no memory for the next part.
                 Ok(Err(SnapshotError::Receive { source, .. }))
@@ -316,23 +216,28 @@ impl Dumper {
                 Err(_) => return Err(SnapshotError::TimedOut { table, limit: self.limit }),
             };
             if let Some(undecodable) = reply.undecodable {
-                return Ok((reply.rows, Some(Flaw::Undecodable(undecodable))));
+                return Ok((reply, Some(Flaw::Undecodable(undecodable))));
             }
-            let proven = table.is_flagged() || reply.parts < 2;
-            let confirmed = former.as_ref() == Some(&reply.rows);
+            let proven = table.trust() != Trust::Repeated || reply.parts < 2;
+            let confirmed = former.as_ref().is_some_and(|former| former.rows == reply.rows);
             if !reply.interrupted && (proven || confirmed) {
-                return Ok((reply.rows, None));
+                return Ok((reply, None));
             }
             // The first of a pair is no repetition yet.
             self.interrupted += u64::from(reply.interrupted || former.is_some());
-            former = Some(reply.rows);
+            former = Some(reply);
         }
-        Ok((former.unwrap_or_default(), Some(Flaw::Interrupted)))
+        let last = former.unwrap_or_else(|| Rows::new(table, self.sequence, 0));
+        Ok((last, Some(Flaw::Interrupted)))
     }
 
     /// One dump. The socket is put back only when the dump ended, also if by a refusal: after any other error, a time-out
     /// or a cancellation it is closed, because an unfinished dump cannot be called off.
-    async fn ask(&mut self, table: Table, only: Only) -> Result<Reply, SnapshotError> {
+    async fn ask<E: Subject>(
+        &mut self,
+        table: Table,
+        only: Only,
+    ) -> Result<Rows<E>, SnapshotError> {
         let mut socket = match self.socket.take() {
             Some(socket) => socket,
             None if Namespace::current() != self.namespace => {
@@ -345,7 +250,7 @@ impl Dumper {
         socket
             .request(kind, self.sequence, payload)
             .map_err(|source| SnapshotError::Send { table, source })?;
-        let mut reply = Reply::new(table, self.sequence, socket.port());
+        let mut reply = Rows::new(table, self.sequence, socket.port());
         let buffer = socket.read_buffer();
         loop {
             match socket.receive() {

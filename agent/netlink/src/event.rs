@@ -1,5 +1,4 @@
-//! What changed, and was anything missed? A read-only socket on the groups of links, addresses, VLANs and
-//! forwarding entries.
+//! What changed, and was anything missed? A read-only socket on the groups of one subject.
 //!
 //! ```text
 //!                 ┌─ datagram ────▶ decode ─▶ events, or Loss::Undecodable
@@ -15,20 +14,18 @@
 #[cfg(test)]
 mod tests;
 
+use std::marker::PhantomData;
 use std::{fmt, io};
 
+use firsthop_model::fib::FibEvent;
 use firsthop_model::topology::Event;
 use nix::errno::Errno;
 
-use crate::decode::{Decoded, Undecodable, decode};
+use crate::decode::{Decoded, Undecodable};
 use crate::error::OpenError;
 use crate::message::messages;
 use crate::socket::{Buffers, Received, RouteSocket};
-
-/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h).
-const GROUPS: [u32; 4] = [1, 3, 5, 9];
-/// RTNLGRP_BRVLAN
-const VLAN_GROUP: u32 = 33;
+use crate::subject::Subject;
 
 /// How it is known that an event was missed. The answer is always the same: a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,11 +74,11 @@ impl fmt::Display for Loss {
     }
 }
 
-/// What one [`EventSocket::drain`] took off the socket.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Drained {
+/// What one [`GroupSocket::drain`] took off the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drained<E = Event> {
     /// In the order of the kernel.
-    pub events: Vec<Event>,
+    pub events: Vec<E>,
     /// The first sign that something was missed, if there was one. Events are still good as hints.
     pub loss: Option<Loss>,
     /// The limit was reached: there may be more, and this drain was no barrier.
@@ -90,7 +87,13 @@ pub struct Drained {
     pub messages: u64,
 }
 
-/// What an event socket has seen since it was opened.
+impl<E> Default for Drained<E> {
+    fn default() -> Self {
+        Self { events: Vec::new(), loss: None, more: false, messages: 0 }
+    }
+}
+
+/// What a [`GroupSocket`] has seen since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// Messages from the kernel.
@@ -105,18 +108,25 @@ pub struct Counters {
     pub foreign: u64,
 }
 
-/// The socket that hears about every change in one network namespace.
-pub struct EventSocket {
+/// The socket that hears what exists: devices, addresses, VLANs, MACs.
+pub type EventSocket = GroupSocket<Event>;
+/// The socket that hears what the kernel forwards by: routes, next-hop objects, neighbours. Not all of it: see
+/// [`crate::Dumper::forwarding`].
+pub type FibSocket = GroupSocket<FibEvent>;
+
+/// The socket that hears about every change of one subject in one network namespace.
+pub struct GroupSocket<E> {
     socket: RouteSocket,
     counters: Counters,
     drops: u32,
+    subject: PhantomData<fn() -> E>,
 }
 
-impl EventSocket {
+impl<E: Subject> GroupSocket<E> {
     /// Opens and joins, in the calling thread's network namespace, with a queue of 16 MiB.
     ///
     /// # Errors
-    /// What the kernel refused. Too small a queue is no error: see [`EventSocket::receive_buffer`].
+    /// What the kernel refused. Too small a queue is no error: see [`Self::receive_buffer`].
     ///
     /// # Panics
     /// Outside a tokio runtime with I/O enabled.
@@ -124,17 +134,18 @@ impl EventSocket {
         Self::open_with(Buffers::default())
     }
 
-    /// As [`EventSocket::open`], with other buffers.
+    /// As [`Self::open`], with other buffers.
     ///
     /// # Errors
-    /// As [`EventSocket::open`].
+    /// As [`Self::open`].
     pub fn open_with(buffers: Buffers) -> Result<Self, OpenError> {
         let socket = RouteSocket::open(buffers)?;
         let drops = socket.drops().unwrap_or(0);
-        socket.drop_noise();
-        socket.join(&GROUPS)?;
-        if let Err(error) = socket.join(&[VLAN_GROUP]) {
-            tracing::warn!(%error, "No word about VLANs of bridges: Linux before 5.6");
+        socket.drop_noise(E::NOISE);
+        socket.join(E::GROUPS)?;
+        let (group, of) = E::YOUNG_GROUP;
+        if let Err(error) = socket.join(&[group]) {
+            tracing::warn!(%error, "No word about {of}");
         }
         if socket.receive_buffer() < buffers.receive {
             tracing::warn!(
@@ -144,7 +155,7 @@ impl EventSocket {
                  (grant CAP_NET_ADMIN or raise net.core.rmem_max)"
             );
         }
-        Ok(Self { socket, counters: Counters::default(), drops })
+        Ok(Self { socket, counters: Counters::default(), drops, subject: PhantomData })
     }
 
     /// What the kernel may queue here, as it counts (twice what was asked for where nothing limits it).
@@ -166,7 +177,7 @@ impl EventSocket {
     }
 
     /// Reads until nothing is queued, but at most `limit` datagrams (an rtnetlink event is one). Never waits.
-    pub fn drain(&mut self, limit: usize) -> Drained {
+    pub fn drain(&mut self, limit: usize) -> Drained<E> {
         let mut drained = Drained { more: true, ..Drained::default() };
         for _ in 0..limit {
             let loss = match self.socket.receive() {
@@ -207,11 +218,15 @@ impl EventSocket {
     }
 }
 
-fn take(datagram: &[u8], drained: &mut Drained, counters: &mut Counters) -> Option<Loss> {
+fn take<E: Subject>(
+    datagram: &[u8],
+    drained: &mut Drained<E>,
+    counters: &mut Counters,
+) -> Option<Loss> {
     let mut loss = None;
     for message in messages(datagram) {
         drained.messages += 1;
-        let undecodable = match message.map(|message| decode(&message)) {
+        let undecodable = match message.map(|message| E::decode(&message)) {
             Ok(Decoded::Events(events)) => {
                 drained.events.extend(events);
                 continue;
@@ -225,9 +240,9 @@ fn take(datagram: &[u8], drained: &mut Drained, counters: &mut Counters) -> Opti
     loss
 }
 
-impl fmt::Debug for EventSocket {
+impl<E: Subject> fmt::Debug for GroupSocket<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventSocket")
+        f.debug_struct(E::SOCKET)
             .field("receive_buffer", &self.receive_buffer())
             .field("counters", &self.counters)
             .finish_non_exhaustive()

@@ -8,6 +8,8 @@
 //!  0 nlmsg_len   4 nlmsg_type   16 ndm_family   24 ndm_state   26 ndm_flags
 //! ```
 //!
+//! Who wants to know about hosts has no use for those of AF_BRIDGE.
+//!
 //! Of all frames those matter that are for VRRP, on the device that they are for: a frame with a VLAN tag is seen once more, without
 //! it, on the VLAN device.
 //!
@@ -19,7 +21,7 @@ use firsthop_model::liveness::wire::{GROUP_V4, VRRP};
 use libc::sock_filter;
 
 use crate::decode::neighbour::{NTF_SELF, NUD_PERMANENT};
-use crate::message::{RTM_DELNEIGH, RTM_NEWNEIGH};
+use crate::message::{RTM_DELNEIGH, RTM_DELROUTE, RTM_NEWNEIGH};
 
 /// `BPF_LD | BPF_B | BPF_ABS` and its kin (include/uapi/linux/bpf_common.h).
 const LOAD_32: u16 = 0x20;
@@ -40,6 +42,27 @@ pub(crate) const NOISE: [sock_filter; 11] = [
     step(IF_ANY_BIT, NTF_SELF as u32, 2, 0),
     step(LOAD_16, 24, 0, 0),
     step(IF_ANY_BIT, as_loaded(NUD_PERMANENT), 0, 1),
+    step(RETURN, u32::MAX, 0, 0),
+    step(RETURN, 0, 0, 0),
+];
+
+/// Jumps count from the next instruction.
+pub(crate) const NOT_OF_HOSTS: [sock_filter; 8] = [
+    step(LOAD_16, 4, 0, 0),
+    step(IF_EQUAL, as_loaded(RTM_NEWNEIGH), 1, 0),
+    step(IF_EQUAL, as_loaded(RTM_DELNEIGH), 0, 3),
+    step(LOAD_8, 16, 0, 0),
+    step(IF_EQUAL, libc::AF_INET.cast_unsigned(), 1, 0),
+    step(IF_EQUAL, libc::AF_INET6.cast_unsigned(), 0, 1),
+    step(RETURN, u32::MAX, 0, 0),
+    step(RETURN, 0, 0, 0),
+];
+
+/// What goes away, be it a route or a neighbour. Jumps count from the next instruction.
+pub(crate) const REMOVALS: [sock_filter; 5] = [
+    step(LOAD_16, 4, 0, 0),
+    step(IF_EQUAL, as_loaded(RTM_DELROUTE), 1, 0),
+    step(IF_EQUAL, as_loaded(RTM_DELNEIGH), 0, 1),
     step(RETURN, u32::MAX, 0, 0),
     step(RETURN, 0, 0, 0),
 ];

@@ -3,14 +3,22 @@
 //! ```text
 //!                   groups LINK, IPV4_IFADDR, IPV6_IFADDR, BRVLAN, NEIGH (filtered)
 //!  kernel ──────────────────────────────▶ EventSocket ──drain()──▶ Drained { events, loss, more }
-//!    │                                        │ read only                       │
-//!    │                                        ▼                                 ▼
-//!    │                                   decode: one tolerant decoder      Topology::fold
-//!    │                                        ▲                                 ▲
+//!    │ │                                      │ read only                       │
+//!    │ │  IPV4_ROUTE, IPV6_ROUTE, NEXTHOP,    ▼                                 ▼
+//!    │ │  NEIGH (filtered)                decode: one tolerant decoder      Topology::fold
+//!    │ └─────────────────────────▶ FibSocket ─▶ decode_fib ─▶ FibEvent          ▲
+//!    │                                        ▲                                 │
 //!    │  RTM_GETLINK, _ADDR, _VLAN, _NEIGH     │                                 │
 //!    ◀────────────────────────────────── Dumper ────snapshot()────▶ Snapshot, or why it is not whole
+//!    ◀──────────────────────────────────    │   ────forwarding()──▶ FibSnapshot, or why it is not whole
+//!    │  RTM_GETROUTE, _NEXTHOP, _NEIGH        │
 //!    ─────────────────────────────────▶  (a socket of its own)
 //! ```
+//!
+//! Two subjects that never share a socket: what exists ([`EventSocket`], [`Dumper::snapshot`]), some thousand things that
+//! everything depends on, and what the kernel forwards by ([`FibSocket`], [`Dumper::forwarding`]), hundred thousands. What follows is
+//! said of the first and holds for the second, but for this: what a link's change does to routes and next-hop objects is never
+//! announced, or only in part.
 //!
 //! The order that misses nothing, at the start and after every [`Loss`]: open the [`EventSocket`], take a
 //! [`Dumper::snapshot`], replace the view by it, then fold what [`EventSocket::drain`] returns. Events older than the
@@ -38,14 +46,15 @@ mod message;
 mod netns;
 mod packet;
 mod socket;
+mod subject;
 mod sys;
 #[cfg(test)]
 mod testbed;
 
 pub use decode::{Decoded, Fault, Undecodable};
-pub use dump::{Dumper, Reply, Table};
+pub use dump::{Dumper, FibReply, Reply, Rows, Table};
 pub use error::{OpenError, SnapshotError};
-pub use event::{Counters, Drained, EventSocket, Loss};
+pub use event::{Counters, Drained, EventSocket, FibSocket, GroupSocket, Loss};
 pub use message::{Message, messages};
 pub use netns::netns_name;
 pub use packet::{Batch, Frame, PacketSocket};

@@ -27,12 +27,24 @@ pub(crate) const RTM_NEWADDR: u16 = 20;
 pub(crate) const RTM_DELADDR: u16 = 21;
 /// Asks for addresses.
 pub(crate) const RTM_GETADDR: u16 = 22;
+/// A route as it is now.
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+/// A route that went away.
+pub(crate) const RTM_DELROUTE: u16 = 25;
+/// Asks for routes.
+pub(crate) const RTM_GETROUTE: u16 = 26;
 /// An entry of a forwarding or neighbour table as it is now.
 pub(crate) const RTM_NEWNEIGH: u16 = 28;
 /// An entry of a forwarding or neighbour table that went away.
 pub(crate) const RTM_DELNEIGH: u16 = 29;
 /// Asks for forwarding or neighbour tables.
 pub(crate) const RTM_GETNEIGH: u16 = 30;
+/// A next-hop object as it is now.
+pub(crate) const RTM_NEWNEXTHOP: u16 = 104;
+/// A next-hop object that went away.
+pub(crate) const RTM_DELNEXTHOP: u16 = 105;
+/// Asks for next-hop objects.
+pub(crate) const RTM_GETNEXTHOP: u16 = 106;
 /// VLANs of a bridge or bridge port as they are now.
 pub(crate) const RTM_NEWVLAN: u16 = 112;
 /// VLANs of a bridge or bridge port that went away.
@@ -40,6 +52,14 @@ pub(crate) const RTM_DELVLAN: u16 = 113;
 /// Asks for VLANs of bridges and bridge ports.
 pub(crate) const RTM_GETVLAN: u16 = 114;
 
+/// A row of a dump.
+pub(crate) const NLM_F_MULTI: u16 = 0x2;
+/// In a notification: what is new took the place of what there was.
+pub(crate) const NLM_F_REPLACE: u16 = 0x100;
+/// In a notification: what is new was not there before.
+pub(crate) const NLM_F_CREATE: u16 = 0x400;
+/// In a notification: what is new is after what there was.
+pub(crate) const NLM_F_APPEND: u16 = 0x800;
 /// The table changed while it was dumped: rows may be missing or stale.
 pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;
 

@@ -75,7 +75,7 @@ impl PacketSocket {
         // Without a protocol it gets nothing yet.
         let fd = socket(AddressFamily::Packet, SockType::Raw, flags, None)
             .map_err(|errno| failed("socket(AF_PACKET)")(errno.into()))?;
-        sys::attach_filter(&fd, ADVERTISEMENTS).map_err(failed("SO_ATTACH_FILTER"))?;
+        sys::attach_filter(&fd, &ADVERTISEMENTS).map_err(failed("SO_ATTACH_FILTER"))?;
         if setsockopt(&fd, sockopt::RcvBufForce, &QUEUE).is_err() {
             setsockopt(&fd, sockopt::RcvBuf, &QUEUE)
                 .map_err(|errno| failed("SO_RCVBUF")(errno.into()))?;

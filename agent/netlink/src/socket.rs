@@ -7,6 +7,7 @@
 
 use std::io::{self, IoSliceMut};
 
+use libc::sock_filter;
 use neli::consts::nl::NlmF;
 use neli::consts::socket::NlFamily;
 use neli::err::SocketError;
@@ -23,7 +24,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::OpenError;
-use crate::{filter, sys};
+use crate::sys;
 
 /// Sizes of a socket's buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +106,9 @@ impl RouteSocket {
         joined.map_err(|error| failed("NETLINK_ADD_MEMBERSHIP", into_io(error)))
     }
 
-    /// Keeps forwarding and neighbour entries that would be ignored off the socket. Without the filter they only cost
-    /// time.
-    pub(crate) fn drop_noise(&self) {
-        if let Err(error) = sys::attach_filter(self.fd.get_ref(), filter::NOISE) {
+    /// Keeps what would be ignored off the socket. Without the filter it only costs time.
+    pub(crate) fn drop_noise(&self, filter: &[sock_filter]) {
+        if let Err(error) = sys::attach_filter(self.fd.get_ref(), filter) {
             tracing::debug!(%error, "No filter on the event socket");
         }
     }

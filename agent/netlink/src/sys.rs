@@ -37,12 +37,10 @@ pub(crate) fn drops(socket: &NlSocketHandle) -> Option<u32> {
 }
 
 /// Attaches a filter (classic BPF) to what the kernel queues from now on.
-pub(crate) fn attach_filter<const N: usize>(
-    socket: &impl AsRawFd,
-    mut filter: [libc::sock_filter; N],
-) -> io::Result<()> {
+pub(crate) fn attach_filter(socket: &impl AsRawFd, filter: &[libc::sock_filter]) -> io::Result<()> {
+    let mut filter = filter.to_vec();
     let program = libc::sock_fprog {
-        len: u16::try_from(N).map_err(io::Error::other)?,
+        len: u16::try_from(filter.len()).map_err(io::Error::other)?,
         filter: filter.as_mut_ptr(),
     };
     let size = u32::try_from(size_of_val(&program)).expect("16 octets");

@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use firsthop_asic::spectrum::recording::Rows;
 use firsthop_model::intent::State;
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::{Call, Reply};
@@ -32,6 +34,10 @@ pub enum Request {
     ListRif(Filter),
     /// Virtual MACs.
     ListVmac(Filter),
+    /// Routes, in as many answers as it takes.
+    ListRoute(RouteFilter),
+    /// Neighbours, in as many answers as it takes.
+    ListNeighbour(NeighbourFilter),
     /// Front-panel ports.
     ListPort(Filter),
     /// Packet classes that go to the CPU, their groups and policers.
@@ -51,6 +57,15 @@ pub enum Request {
     Explain {
         /// Its name.
         dev: String,
+    },
+    /// Why packets to one prefix go where they go.
+    ExplainRoute {
+        /// The prefix; an address alone stands for the most specific prefix with it.
+        prefix: IpNet,
+        /// The kernel's table
+        table: Option<u32>,
+        /// Name of the VRF whose table it is
+        vrf: Option<String>,
     },
     /// An answer when something is the case.
     Wait {
@@ -78,6 +93,48 @@ pub struct Filter {
     /// Virtual router id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vrid: Option<u8>,
+}
+
+/// Which routes; all members together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteFilter {
+    /// Name of the device that packets leave by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// The kernel's table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<u32>,
+    /// Name of the VRF whose table it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vrf: Option<String>,
+    /// Exactly this prefix.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "prefix")]
+    pub prefix: Option<IpNet>,
+    /// The most specific prefix with this address; of the main table unless another is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// Which neighbours; all members together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NeighbourFilter {
+    /// Name of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// A prefix without bits of a host, so that it is that of a route.
+fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpNet>, D::Error> {
+    let prefix = Option::<IpNet>::deserialize(deserializer)?;
+    match prefix.filter(|prefix| *prefix != prefix.trunc()) {
+        Some(_) => Err(serde::de::Error::custom("`prefix` has bits of a host")),
+        None => Ok(prefix),
+    }
 }
 
 /// Which traps; all members together.
@@ -160,6 +217,8 @@ pub enum Failure {
     NotUnderstood(String),
     /// There is no such device.
     NoSuchDevice(String),
+    /// There is no such route.
+    NoSuchRoute(String),
     /// What was waited for did not come; how it stands.
     TimedOut(String),
     /// The chip did not say.
@@ -191,6 +250,7 @@ impl Failure {
             Self::ExpectedMore => service("ExpectedMore", json!({})),
             Self::NotUnderstood(reason) => own("NotUnderstood", json!({ "reason": reason })),
             Self::NoSuchDevice(dev) => own("NoSuchDevice", json!({ "dev": dev })),
+            Self::NoSuchRoute(prefix) => own("NoSuchRoute", json!({ "prefix": prefix })),
             Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
             Self::ChipFailed(reason) => own("ChipFailed", json!({ "reason": reason })),
             Self::NoChip => own("NoChip", json!({})),
@@ -243,6 +303,14 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
     struct Dev {
         dev: String,
     }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Way {
+        #[serde(deserialize_with = "prefix")]
+        prefix: Option<IpNet>,
+        table: Option<u32>,
+        vrf: Option<String>,
+    }
     #[derive(Deserialize, Default)]
     #[serde(default, deny_unknown_fields)]
     struct Recorded {
@@ -251,6 +319,9 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
     Ok(match method {
         "ListRif" => Request::ListRif(arguments(call)?),
         "ListVmac" => Request::ListVmac(arguments(call)?),
+        "ListRoute" if call.more => Request::ListRoute(arguments(call)?),
+        "ListNeighbour" if call.more => Request::ListNeighbour(arguments(call)?),
+        "ListRoute" | "ListNeighbour" => return Err(Failure::ExpectedMore),
         "ListPort" => Request::ListPort(arguments(call)?),
         "ListTrap" => arguments::<Nothing>(call).map(|_| Request::ListTrap)?,
         "MonitorTrap" if call.more => Request::MonitorTrap(arguments(call)?),
@@ -260,6 +331,11 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
         "Diff" => Request::Diff { recorded: arguments::<Recorded>(call)?.recorded },
         "Doctor" => arguments::<Nothing>(call).map(|_| Request::Doctor)?,
         "Explain" => Request::Explain { dev: arguments::<Dev>(call)?.dev },
+        "ExplainRoute" => {
+            let Way { prefix, table, vrf } = arguments(call)?;
+            let prefix = prefix.ok_or_else(|| Failure::InvalidParameter("prefix".to_owned()))?;
+            Request::ExplainRoute { prefix, table, vrf }
+        }
         "Wait" => wait(arguments(call)?)?,
         "Monitor" if call.more => arguments::<Nothing>(call).map(|_| Request::Monitor)?,
         "Monitor" => return Err(Failure::ExpectedMore),

@@ -49,9 +49,20 @@ pub struct Incoming {
 pub struct Replies(mpsc::Sender<Reply>);
 
 impl Replies {
+    /// To the owner of the other end.
+    #[cfg(test)]
+    pub(crate) const fn of(answers: mpsc::Sender<Reply>) -> Self {
+        Self(answers)
+    }
+
     /// Hands an answer over. False: the client is gone, or has not read the ones before yet.
     pub fn send(&self, reply: Reply) -> bool {
         self.0.try_send(reply).is_ok()
+    }
+
+    /// Answers that have not been taken to be written yet.
+    pub fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
     }
 
     /// Nobody waits for an answer any more.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::call::{CallError, Conversation};
 use super::grammar::{Question, TrapTable};
 use super::text;
-use super::{Exit, Options, complain, json, print, recorded};
+use super::{Exit, Options, complain, json, listing, print, recorded};
 use crate::api::interface::NAME;
 use crate::api::{Reply, TrapFilter, Wanted};
 use crate::chain;
@@ -58,6 +58,9 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     match question {
         Question::Monitor => return monitor(options, &mut daemon),
         Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
+        Question::Route(filter) => return listing::routes(options, filter, &mut daemon),
+        Question::RouteGet(filter) => return listing::route_to(options, filter, &mut daemon),
+        Question::Neighbour(filter) => return listing::neighbours(options, filter, &mut daemon),
         _ => {}
     }
     let (method, parameters) = method(question);
@@ -82,12 +85,15 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
         Question::Rif(filter) => ("ListRif", json!(filter)),
         Question::Vmac(filter) => ("ListVmac", json!(filter)),
         Question::Port(filter) => ("ListPort", json!(filter)),
+        Question::Route(filter) | Question::RouteGet(filter) => ("ListRoute", json!(filter)),
+        Question::Neighbour(filter) => ("ListNeighbour", json!(filter)),
         Question::Trap(..) => ("ListTrap", json!({})),
         Question::TrapMonitor(filter) => ("MonitorTrap", json!(filter)),
         Question::Resource => ("ListResource", json!({})),
         Question::Status | Question::Metrics => ("Status", json!({})),
         Question::Diff(_) => ("Diff", json!({})),
         Question::Explain(dev) => ("Explain", json!({ "dev": dev })),
+        Question::ExplainRoute(filter) => ("ExplainRoute", json!(filter)),
         Question::Doctor => ("Doctor", json!({})),
         Question::Monitor => ("Monitor", json!({})),
         Question::Wait(wanted, timeout) => {
@@ -122,6 +128,10 @@ pub fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
     let (line, exit) = match own {
         Some("NoSuchDevice") => (
             format!("Device '{}' does not exist; `ip link` lists devices", detail("dev")),
+            Exit::Refused,
+        ),
+        Some("NoSuchRoute") => (
+            format!("The kernel has no route {}; `ip route` lists routes", detail("prefix")),
             Exit::Refused,
         ),
         Some("TimedOut") => {
@@ -215,6 +225,14 @@ pub fn show(
             }
             out(options, &explanation, text::explanation)
         }
+        Question::ExplainRoute(_) => {
+            let explanation: views::RouteExplanation =
+                member(reply, "explanation").ok_or_else(|| failed("explanation"))?;
+            if views::should_be_in_chip(explanation.route.state) {
+                exit = Exit::Differs;
+            }
+            out(options, &explanation, text::route_explanation)
+        }
         Question::Doctor => {
             let checks: Vec<views::Check> =
                 member(reply, "checks").ok_or_else(|| failed("checks"))?;
@@ -223,9 +241,14 @@ pub fn show(
             }
             out(options, &checks, |checks| text::checks(checks))
         }
-        Question::Wait(..) | Question::Monitor | Question::TrapMonitor(_) | Question::Metrics => {
-            String::new()
-        }
+        // they come in several answers, or are not shown
+        Question::Wait(..)
+        | Question::Monitor
+        | Question::TrapMonitor(_)
+        | Question::Metrics
+        | Question::Route(_)
+        | Question::RouteGet(_)
+        | Question::Neighbour(_) => String::new(),
     };
     Ok((document, exit))
 }

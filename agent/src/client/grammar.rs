@@ -4,14 +4,16 @@
 //!   options ─▶ object ─▶ verb (none: show) ─▶ selectors, in any order
 //! ```
 
+mod route;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::interface::state;
-use crate::api::{Filter, TrapFilter, Wanted};
+use crate::api::{Filter, NeighbourFilter, RouteFilter, TrapFilter, Wanted};
 
 /// The options before the object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +43,12 @@ pub enum Question {
     Rif(Filter),
     /// `vmac`
     Vmac(Filter),
+    /// `route`
+    Route(RouteFilter),
+    /// `route get`
+    RouteGet(RouteFilter),
+    /// `neigh`
+    Neighbour(NeighbourFilter),
     /// `port`
     Port(Filter),
     /// `trap`
@@ -55,6 +63,8 @@ pub enum Question {
     Diff(Option<PathBuf>),
     /// `explain DEV`
     Explain(String),
+    /// `explain PREFIX`
+    ExplainRoute(RouteFilter),
     /// `monitor`
     Monitor,
     /// `wait`
@@ -98,6 +108,10 @@ pub enum Object {
     Rif,
     /// Virtual MACs
     Vmac,
+    /// Routes
+    Route,
+    /// Hosts on links
+    Neigh,
     /// Packet classes
     Trap,
     /// Front-panel ports
@@ -108,7 +122,7 @@ pub enum Object {
     Status,
     /// Where the columns differ
     Diff,
-    /// One device
+    /// One device, or one route
     Explain,
     /// Changes
     Monitor,
@@ -124,6 +138,8 @@ pub enum Object {
 const OBJECTS: &[(&str, Object)] = &[
     ("rif", Object::Rif),
     ("vmac", Object::Vmac),
+    ("route", Object::Route),
+    ("neigh", Object::Neigh),
     ("trap", Object::Trap),
     ("port", Object::Port),
     ("resource", Object::Resource),
@@ -235,14 +251,9 @@ fn is_combined(word: &str, letters: &str) -> bool {
 
 fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
     match object {
-        Object::Explain => {
-            words.skip("show");
-            words.skip("dev");
-            let dev = words.next().ok_or_else(|| {
-                Usage("Explain what? Say a device: `firsthop explain DEV`".into())
-            })?;
-            return Ok(Question::Explain(dev.to_owned()));
-        }
+        Object::Explain => return route::explain(words),
+        Object::Route => return route::route(words),
+        Object::Neigh => return route::neighbour(words),
         Object::Wait => return wait(words),
         Object::Trap => return trap(words),
         _ => {}
@@ -257,7 +268,12 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Diff => Question::Diff(words.recording.take()),
         Object::Monitor => Question::Monitor,
         Object::Metrics => Question::Metrics,
-        Object::Doctor | Object::Explain | Object::Wait | Object::Trap => Question::Doctor,
+        Object::Doctor
+        | Object::Explain
+        | Object::Route
+        | Object::Neigh
+        | Object::Wait
+        | Object::Trap => Question::Doctor,
     })
 }
 
@@ -394,11 +410,13 @@ impl<'a> Words<'a> {
         Some(first)
     }
 
-    /// Leaves out this word if it comes next.
-    fn skip(&mut self, word: &str) {
-        if self.rest.first().is_some_and(|next| next == word) && self.rest.len() > 1 {
+    /// Leaves out this word if it comes next, and something follows.
+    fn skip(&mut self, word: &str) -> bool {
+        let is_next = self.rest.first().is_some_and(|next| next == word) && self.rest.len() > 1;
+        if is_next {
             self.rest = &self.rest[1..];
         }
+        is_next
     }
 
     /// `--emad-pcap FILE` after the object and its verb, at the end.
@@ -420,11 +438,13 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    /// The verb, if the next word is no selector and no handle. There is one verb so far.
+    /// The verb, if the next word is no selector, no handle, no address and no prefix. There is one verb so far.
     fn verb(&mut self) -> Result<(), Usage> {
-        const SELECTORS: &[&str] = &["dev", "lower", "vrid", "trap", "group", "policer"];
+        const SELECTORS: &[&str] =
+            &["dev", "lower", "vrid", "trap", "group", "policer", "table", "vrf", "default"];
+        let is_value = |word: &str| word.contains('/') || word.parse::<IpAddr>().is_ok();
         match self.rest.first() {
-            Some(word) if !SELECTORS.contains(&word.as_str()) && !word.contains('/') => {
+            Some(word) if !SELECTORS.contains(&word.as_str()) && !is_value(word) => {
                 let word = word.clone();
                 self.rest = &self.rest[1..];
                 keyword("verb", &word, &["show", "list"]).map(drop)

@@ -9,12 +9,14 @@ Usage: firsthop [OPTIONS] OBJECT [show] [SELECTOR...]
 OBJECT:
   rif       router interfaces: which netdevs the chip routes for
   vmac      virtual MACs: macvlans, and whether the chip accepts their frames
+  route     routes: what the chip does with packets to each prefix, and why
+  neigh     hosts on links, and whether the chip sends to them by itself
   trap      packet classes that go to the CPU, their groups and policers
   port      the chip's ports and their netdevs
   resource  how full the chip's tables are
   status    whether the agent is in step with the kernel and the chip
   diff      kernel, intended and hardware, where they differ
-  explain   why one device is or is not in the chip
+  explain   why one device or route is or is not in the chip
   monitor   changes as they happen
   wait      until the chip acknowledged something
   doctor    what may keep the agent or the protocols from working
@@ -46,6 +48,13 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
              firsthop [-j] [-t] trap monitor [HANDLE] [trap NAME] [group NAME] [policer N]\n\
              HANDLE: hwsim/ID of a simulated chip, or as `devlink dev` lists it\n"
         }
+        Some(Object::Route) => {
+            "Usage: firsthop route [show] [dev NAME] [table TABLE | vrf NAME] [PREFIX]\n       \
+             firsthop route get ADDRESS [table TABLE | vrf NAME]\n\
+             TABLE: a number, main, local or default. PREFIX: exactly this one, or `default`.\n\
+             At the end of a line: offload, trap (to the CPU) or another state, and the reason.\n"
+        }
+        Some(Object::Neigh) => "Usage: firsthop neigh [show] [dev NAME] [ADDRESS]\n",
         Some(Object::Port) => "Usage: firsthop port [show] [dev NAME]\n",
         Some(Object::Resource) => "Usage: firsthop resource [show]\n",
         Some(Object::Status) => "Usage: firsthop status [show]\n",
@@ -56,8 +65,10 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
              the chip. With -j also the chip's tables as recorded, with -d what was in the file.\n"
         }
         Some(Object::Explain) => {
-            "Usage: firsthop explain DEV\n\
-             Exit code 3 if the device should be in the chip and is not.\n"
+            "Usage: firsthop explain [dev] DEV\n       \
+             firsthop explain [route] PREFIX [table TABLE | vrf NAME]\n\
+             An address alone stands for the most specific prefix with it.\n\
+             Exit code 3 if the device or route should be in the chip and is not.\n"
         }
         Some(Object::Monitor) => "Usage: firsthop [-j] [-t] monitor\n",
         Some(Object::Wait) => {

@@ -2,6 +2,7 @@
 
 mod explanation;
 mod objects;
+mod route;
 mod state;
 mod table;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod trap;
 
 pub(super) use explanation::{checks, explanation};
 pub(super) use objects::{change, ports, rifs, vmacs};
+pub(super) use route::{neighbour, route, route_explanation};
 pub(super) use state::{differences, recording, resources, status};
 pub(super) use trap::{trap_event, trap_groups, trap_policers, traps};
 

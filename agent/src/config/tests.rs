@@ -16,6 +16,7 @@ fn refusal(text: &str) -> String {
 fn every_key_is_taken() {
     let config = load(
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
+         routing = 'hardware'\n\
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
          [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\nflower_traps = true\n\
@@ -31,6 +32,9 @@ fn every_key_is_taken() {
     assert_eq!(config.policy.vmac_rules, rules);
     assert_eq!(config.policy.exclude, BTreeSet::from(["mgmt".to_owned(), "swp3".to_owned()]));
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
+    let routing = (config.policy.routing, Config::default().policy.routing);
+    assert_eq!(routing, (Routing::Hardware, Routing::Cpu));
+    assert_eq!(load("routing = 'cpu'\n").unwrap(), Config::default());
     assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
     assert_eq!(config.manage, Some(false));
     assert_eq!(config.policer, Policer { rate: Some(2000), burst: Some(4096) });
@@ -52,6 +56,8 @@ fn errors_say_where() {
         ("vrrp_rate = 5\nvmac_polcy = 'active'\n", vec!["line 2, column 1", "vmac_polcy", "^"]),
         ("[device]\nhwsin = 'x'\n", vec!["line 2, column 1", "hwsin", "hwsim"]),
         ("vmac_policy = 'opera'\n", vec!["line 1, column 15", "opera", "active"]),
+        ("routing = 'asic'\n", vec!["line 1, column 11", "asic", "cpu", "hardware"]),
+        ("routing = true\n", vec!["line 1, column 11", "wanted string"]),
         ("vrrp_burst = 1000\n", vec!["line 1, column 14", "1000", "power of two", "1024"]),
         ("vrrp_burst = 8\n", vec!["8 is not", "16 is"]),
         ("vrrp_burst = 4000000000\n", vec!["16777216 is"]),

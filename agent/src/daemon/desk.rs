@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use firsthop_asic::Capabilities;
 use firsthop_model::IfIndex;
 use firsthop_model::intent::State;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::Daemon;
+use super::listing::{Listings, Rows, table_asked_for};
 use super::surroundings::Here;
 use crate::api::listener::{Incoming, Replies};
 use crate::api::{Failure, Filter, Reply, Request, Wanted};
@@ -23,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(250);
 const READING: Duration = Duration::from_secs(3);
 
 /// How long the answers of one turn take, but for the last of them: the kernel and the chip come before the next ones.
-const SHARE: Duration = Duration::from_millis(1);
+pub(super) const SHARE: Duration = Duration::from_millis(1);
 
 /// Before somebody who reads slowly is told more.
 const CATCH_UP: Duration = Duration::from_millis(20);
@@ -50,6 +52,7 @@ struct Watcher {
 pub(super) struct Desk {
     pending: Vec<Pending>,
     watchers: Vec<Watcher>,
+    pub(super) listings: Listings,
     /// When somebody is told the rest for whom there was no room, or no time.
     behind: Option<Instant>,
 }
@@ -67,6 +70,11 @@ impl Desk {
         self.pending.push(Pending { request, replies, deadline, round: None });
     }
 
+    /// Somebody is told more then.
+    pub(super) fn wake_at(&mut self, at: Instant) {
+        self.behind = Some(self.behind.map_or(at, |behind| behind.min(at)));
+    }
+
     /// When somebody has to be answered though nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadlines = self.pending.iter().map(|pending| pending.deadline);
@@ -78,6 +86,7 @@ impl Daemon {
     /// Answers everybody who can be answered. The event sockets have just been drained.
     pub(super) fn answer(&mut self) {
         self.watch();
+        self.list();
         if self.desk.pending.is_empty() {
             return;
         }
@@ -143,7 +152,16 @@ impl Daemon {
                     self.desk.pending.push(pending);
                     continue;
                 }
-                request => self.show(request),
+                request => match Rows::of(request, self.engine.reconciler()) {
+                    Some(Ok(rows)) => {
+                        self.desk.listings.add(rows, pending.replies);
+                        // the first page comes with the next turn, which follows at once
+                        self.desk.wake_at(now);
+                        continue;
+                    }
+                    Some(Err(failure)) => failure.reply(),
+                    None => self.show(request),
+                },
             };
             // A client that went away needs no answer.
             pending.replies.send(reply);
@@ -225,10 +243,15 @@ impl Daemon {
             }
             Request::ListResource => {
                 let chip = self.capabilities.as_ref();
+                let rows = |of: fn(&Capabilities) -> Option<u32>| chip.and_then(of).map(u64::from);
                 let sizes = views::Sizes {
-                    fdb: chip.and_then(|chip| chip.fdb).map(u64::from),
+                    fdb: rows(|chip| chip.fdb),
                     fids: chip.and_then(|chip| chip.fids).map(u64::from),
                     lags: chip.and_then(|chip| chip.lags).map(u64::from),
+                    routes_ipv4: rows(|chip| chip.routes_ipv4),
+                    routes_ipv6: rows(|chip| chip.routes_ipv6),
+                    neighbours: rows(|chip| chip.neighbours),
+                    adjacencies: rows(|chip| chip.adjacencies),
                 };
                 let resources = views::resources(reconciler, sizes);
                 self.of_chip("resources", &resources)
@@ -264,12 +287,26 @@ impl Daemon {
                 }
                 None => Failure::NoSuchDevice(dev.clone()).reply(),
             },
+            Request::ExplainRoute { prefix, table, vrf } => {
+                let told = table_asked_for(*table, vrf.as_deref(), reconciler).and_then(|table| {
+                    let told = views::explain_route(reconciler, table, *prefix);
+                    told.ok_or_else(|| Failure::NoSuchRoute(prefix.to_string()))
+                });
+                match told {
+                    Ok(told) => Reply::of(&json!({ "explanation": told, "stale": stale })),
+                    Err(failure) => failure.reply(),
+                }
+            }
             Request::Doctor => {
                 let mut checks = views::check(reconciler, &self.status(), &Here);
                 checks.extend(devices.checks(reconciler));
                 Reply::of(&json!({ "checks": checks }))
             }
-            Request::Wait { .. } | Request::Monitor | Request::MonitorTrap(_) => Reply::default(),
+            Request::Wait { .. }
+            | Request::Monitor
+            | Request::MonitorTrap(_)
+            | Request::ListRoute(_)
+            | Request::ListNeighbour(_) => Reply::default(),
         }
     }
 

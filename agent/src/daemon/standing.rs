@@ -20,7 +20,8 @@ impl Daemon {
         let bridges = self.engine.reconciler().policy().linux_bridges != LinuxBridges::Written
             || self.fdb.is_settled();
         let rules = !self.flower.writes() || self.flower.is_settled();
-        applied && bridges && rules && !self.engine.is_stale() && self.engine.knows_links()
+        let knows = self.engine.knows_links() && self.engine.knows_routes();
+        applied && bridges && rules && !self.engine.is_stale() && knows
     }
 
     /// Somebody named a chip, or there was one.
@@ -54,6 +55,9 @@ impl Daemon {
         let devices = self.devices();
         let rifs = devices.rifs(self.engine.reconciler(), &all);
         let vmacs = devices.vmacs(self.engine.reconciler(), &all);
+        let census = views::census(self.engine.reconciler());
+        let transit = views::transit(census.as_ref());
+        let views::Census { routes, neighbours, .. } = census.unwrap_or_default();
         let counters = self.observer.counters();
         let pending = if self.is_synced() { 0 } else { self.engine.reconciler().pending() };
         Status {
@@ -76,7 +80,9 @@ impl Daemon {
             },
             rifs: views::count_states(rifs.iter().map(|rif| rif.state)),
             vmacs: views::count_states(vmacs.iter().map(|vmac| vmac.state)),
-            transit: "cpu".to_owned(),
+            routes,
+            neighbours,
+            transit,
             liveness: self.watch.status(),
             device: Device {
                 handle: self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id)),

@@ -2,13 +2,14 @@
 //! unknown outcome.
 //!
 //! ```text
-//!   Away ──Connected──▶ Due ──view is whole──▶ Scanning ──▶ Landmarks ──▶ Reading ──▶ Ready ──a row in doubt──▶ read it ─┐
-//!    ▲                   ▲                        │            │             │         ▲                                 │
-//!    │                   └── the reading failed ──┴────────────┴─────────────┘         └─────────────────────────────────┘
+//!   Away ──Connected──▶ Due ──view is whole──▶ Scanning ──▶ Landmarks ──▶ Groups ──▶ Reading ──▶ Ready ──a row in doubt─▶ read it ─┐
+//!    ▲                   ▲                        │            │            │           │         ▲                               │
+//!    │                   └── the reading failed ──┴────────────┴────────────┴───────────┘         └───────────────────────────────┘
 //!    └── Disconnected
 //! ```
 //!
-//! Landmarks are the rows that say which chip index stands for which device; only then is it known which other rows to read.
+//! Landmarks are the rows that say which chip index stands for which device; only then is it known which other rows to read. Routes
+//! with next hops are landmarks of a second order: their keys are known when virtual routers are.
 //!
 //! A row in doubt is fenced by the plan until it was read; the others go on meanwhile.
 
@@ -42,6 +43,8 @@ pub enum Phase {
     Scanning,
     /// These rows are being read by key: they say which chip index stands for what.
     Landmarks(BTreeSet<Key>),
+    /// These rows are being read by key: they say which adjacencies of the chip stand for which next hops.
+    Groups(BTreeSet<Key>),
     /// These rows are being read by key: all others that matter.
     Reading(BTreeSet<Key>),
     /// Applied is what the chip holds.
@@ -68,7 +71,7 @@ impl Doubts {
 impl Phase {
     /// Rows are being read by key to take the chip over.
     const fn is_reading(&self) -> bool {
-        matches!(self, Self::Landmarks(_) | Self::Reading(_))
+        matches!(self, Self::Landmarks(_) | Self::Groups(_) | Self::Reading(_))
     }
 
     /// When something has to be tried though nothing happens.
@@ -126,6 +129,7 @@ impl Engine {
             self.reconciler = Reconciler::new(policy, chip, limits);
             self.reconciler.set_routing_devices(self.routing_devices.clone());
             self.view.restart();
+            self.forget_routes();
         } else {
             // Its ports may be new, and that they are its ports is not announced while they are down (`rtnl_linkprop`).
             self.distrust("chip");
@@ -145,7 +149,7 @@ impl Engine {
     /// Begins to read the chip when it is due and possible.
     pub(super) fn advance(&mut self, now: Time) {
         let due = matches!(self.phase, Phase::Due(at) if at <= now);
-        if due && self.view.may_act() {
+        if due && self.view.may_act() && self.has_routes() {
             self.phase = Phase::Scanning;
             self.outputs.push(Output::Scan);
         }
@@ -211,7 +215,7 @@ impl Engine {
             return Effect::default();
         }
         let phase = std::mem::replace(&mut self.phase, Phase::Ready);
-        let (Phase::Landmarks(keys) | Phase::Reading(keys)) = &phase else {
+        let (Phase::Landmarks(keys) | Phase::Groups(keys) | Phase::Reading(keys)) = &phase else {
             return Effect::default();
         };
         for key in keys {
@@ -222,6 +226,14 @@ impl Engine {
             }
         }
         if matches!(phase, Phase::Landmarks(_)) {
+            let keys = self.reconciler.claim_interfaces();
+            if !keys.is_empty() {
+                self.outputs.push(Output::Read(keys.iter().cloned().collect()));
+                self.phase = Phase::Groups(keys);
+                return Effect::default();
+            }
+        }
+        if !matches!(phase, Phase::Reading(_)) {
             let wanted = self.reconciler.claim();
             let logged = self.log.iter().flat_map(IntentLog::rows).map(|(key, _)| key.clone());
             let keys: BTreeSet<Key> = wanted.into_iter().chain(logged).collect();

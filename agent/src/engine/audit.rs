@@ -166,7 +166,8 @@ impl Engine {
     /// Begins a look if it is time and nothing else is under way.
     pub(super) fn audit_if_due(&mut self, now: Time) {
         let due = self.audit.due.is_some_and(|at| at <= now);
-        let quiet = !self.is_stale() && self.view.may_act() && self.knows_links();
+        let knows = self.knows_links() && self.knows_routes();
+        let quiet = !self.is_stale() && self.view.may_act() && knows;
         if due && quiet && self.may_look() && self.audit.stage == Stage::Idle {
             self.audit.due = None;
             self.audit.stage = Stage::Dumping;
@@ -308,6 +309,8 @@ impl Engine {
 
     fn end_audit(&mut self, now: Time) {
         self.audit.findings.rounds += 1;
+        // routes are not compared, but taken anew
+        self.suspect_all_routes(now);
         let interval = self.audit.auditing.interval.map(|interval| now + interval);
         let once_more = std::mem::take(&mut self.audit.once_more);
         self.audit.due = if once_more { Some(now) } else { interval };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use firsthop_asic::ReadBack;
 use firsthop_model::chip::{Change, Entry, Key};
+use firsthop_model::fib::{FibEvent, FibSnapshot};
 use firsthop_model::intent::{ChipIdentity, Policy};
 use firsthop_model::plan::Limits;
 use firsthop_model::policer::Size;
@@ -24,6 +25,10 @@ pub enum Input {
     Heard(Heard),
     /// A dump of everything ended.
     Dumped(Dumped),
+    /// The kernel said something of routes.
+    HeardRoutes(HeardRoutes),
+    /// A dump of routes ended; None: it failed.
+    DumpedRoutes(Option<Box<FibSnapshot>>),
     /// The kernel answered a question; `None`: it did not.
     Answered(Question, Option<Vec<Event>>),
     /// It is known that there is no chip: the kernel alone is looked at.
@@ -70,6 +75,15 @@ pub enum Input {
 pub struct Heard {
     /// In the order of the kernel.
     pub events: Vec<Event>,
+    /// A word for the way in which something was missed.
+    pub loss: Option<String>,
+}
+
+/// What was taken off the socket of routes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeardRoutes {
+    /// In the order of the kernel.
+    pub events: Vec<FibEvent>,
     /// A word for the way in which something was missed.
     pub loss: Option<String>,
 }
@@ -149,6 +163,8 @@ pub struct Former {
 pub enum Output {
     /// A dump of everything; answered by [`Input::Dumped`].
     Dump,
+    /// A dump of routes; answered by [`Input::DumpedRoutes`]. Events about them are heard from before it on.
+    DumpRoutes,
     /// A question; answered by [`Input::Answered`].
     Ask(Question),
     /// A step of the intent log's file.

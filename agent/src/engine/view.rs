@@ -76,6 +76,11 @@ impl View {
         self.spoilt = true;
     }
 
+    /// Something else than links was dumped because events of it were missed.
+    pub(super) fn note_resync(&mut self, cause: &str) {
+        *self.resyncs.entry(cause.to_owned()).or_default() += 1;
+    }
+
     /// It is known what the view is for: the first dump may be taken.
     pub(super) const fn begin(&mut self) {
         self.begun = true;

@@ -11,7 +11,8 @@ fn answers() -> Answers {
             "audit": { "rounds": 14, "findings": { "row_missing": 15 }, "last": [] },
             "hw": { "writes": 96, "failures": 16, "pending": 17, "unknown": ["vmac vrrp5 00:00:5e:00:01:05"] },
             "rifs": { "offload": 18 }, "vmacs": { "offload": 19, "held": 20 },
-            "transit": "cpu",
+            "routes": { "offload": 24, "refused": 25 }, "neighbours": { "offload": 26 },
+            "transit": "hardware (24 routes)",
             "liveness": { "watch": "on", "advertisements": 21, "dropped": 22, "flags": { "orphan": 23 } },
             "device": { "handle": "hwsim/0", "connected": true, "mode": "manage" },
             "policers": [{ "device": "hwsim/0", "need": { "routers": 2, "rate": 40, "burst": 24 },
@@ -71,6 +72,8 @@ fn numbers_are_told() {
         "firsthop_hw_connected 1",
         "firsthop_rifs{state=\"offload\"} 18",
         "firsthop_vmacs{state=\"held\"} 20",
+        "firsthop_routes{state=\"refused\"} 25",
+        "firsthop_neighbours{state=\"offload\"} 26",
         "firsthop_vmac_reasons{reason=\"backup_policy\"} 1",
         "firsthop_liveness_watch 1",
         "firsthop_liveness_advertisements_total 21",
@@ -89,6 +92,10 @@ fn numbers_are_told() {
         assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
     }
     assert!(page.ends_with("# EOF\n"));
+    // Where the kernel routes there are none, which is not the same as zero.
+    let mut by_kernel = answers();
+    (by_kernel.status.routes, by_kernel.status.neighbours) = Default::default();
+    assert!(!render(Some(&by_kernel)).contains("firsthop_routes"));
     // What does not count is not zero.
     assert!(!page.contains("trap_dropped_packets_total{device=\"hwsim/0\",trap"));
     assert!(!page.contains("resource_used{device=\"hwsim/0\",resource=\"fdb\"}"));

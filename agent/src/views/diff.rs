@@ -229,6 +229,9 @@ fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> Str
         Key::VrTree(vr, family) => format!("virtual router {vr} tree {family}"),
         Key::MulticastDefault(vr, family) => format!("virtual router {vr} multicast {family}"),
         Key::Route(vr, prefix) => format!("route vr {vr} {prefix}"),
+        Key::Multipath => "multipath".to_owned(),
+        Key::Adjacency(index) => format!("next hop {index}"),
+        Key::Neighbour(rif, ip) => format!("neighbour rif {rif} {ip}"),
         Key::Fid(fid) => format!("fid {fid} ({})", dev()),
         Key::Rif(rif) if ifindex.is_none() => format!("rif {rif}"),
         Key::Rif(_) => format!("rif {}", dev()),
@@ -275,8 +278,11 @@ fn content(entry: &Entry) -> String {
         | Entry::Lag { .. }
         | Entry::LagPort { .. } => "set".to_owned(),
         Entry::MulticastDefault { trap: id, .. } => format!("cpu ({})", trap(*id)),
-        Entry::Route { action: RouteAction::Ip2me, .. } => "cpu (ip2me)".to_owned(),
-        Entry::Route { action: RouteAction::Trap(id), .. } => format!("cpu ({})", trap(*id)),
+        Entry::Route { action, .. } => route(*action),
+        Entry::Multipath => "by addresses, protocol and ports".to_owned(),
+        Entry::Adjacency { rif, mac: Some(mac), .. } => format!("rif {rif} {mac}"),
+        Entry::Adjacency { mac: None, .. } => "cpu (unresolved_neigh)".to_owned(),
+        Entry::Neighbour { mac, .. } => mac.to_string(),
         Entry::Rif(rif) => self::rif(rif),
         Entry::RouterMac { .. } => "router".to_owned(),
         Entry::FidRif { rif, .. } => format!("rif {rif}"),
@@ -294,6 +300,17 @@ fn content(entry: &Entry) -> String {
             let rif = rif.map_or_else(|| "none".to_owned(), |rif| rif.to_string());
             format!("fid {fid} rif {rif}")
         }
+    }
+}
+
+/// Where a route leads: of a group its first next hop and how many there are.
+fn route(action: RouteAction) -> String {
+    match action {
+        RouteAction::Ip2me => "cpu (ip2me)".to_owned(),
+        RouteAction::Trap(id) => format!("cpu ({})", trap(id)),
+        RouteAction::Discard => "drop (blackhole_route)".to_owned(),
+        RouteAction::Local(rif) => format!("rif {rif}"),
+        RouteAction::Remote { first, size } => format!("adjacency {first} +{size}"),
     }
 }
 

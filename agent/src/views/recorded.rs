@@ -82,6 +82,8 @@ const fn counts_unwanted(key: &Key) -> bool {
         | Key::VrTree(..)
         | Key::MulticastDefault(..)
         | Key::Route(..)
+        | Key::Adjacency(_)
+        | Key::Neighbour(..)
         | Key::Fid(_)
         | Key::Rif(_)
         | Key::RouterMac(..)
@@ -99,6 +101,7 @@ const fn counts_unwanted(key: &Key) -> bool {
         | Key::Trap(_)
         | Key::LpmTree(_)
         | Key::LpmTreeShape(_)
+        | Key::Multipath
         | Key::EgressVid(..)
         | Key::PortPvid(_)
         | Key::PortLearning(..)

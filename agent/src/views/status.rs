@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use firsthop_model::intent::State;
 use serde::{Deserialize, Serialize};
 
-use super::{VrrpPolicer, Watch};
+use super::{Census, VrrpPolicer, Watch};
 use crate::engine::Finding;
 
 /// The agent itself.
@@ -30,7 +30,13 @@ pub struct Status {
     pub rifs: BTreeMap<String, u64>,
     /// Virtual MACs by state; states without any are missing.
     pub vmacs: BTreeMap<String, u64>,
-    /// `cpu`: packets between networks are routed by the kernel.
+    /// Routes by state; empty where the kernel routes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<String, u64>,
+    /// Neighbours by state; empty where the kernel routes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub neighbours: BTreeMap<String, u64>,
+    /// `cpu`: packets between networks are routed by the kernel. `hardware (N routes)`: by the chip, which forwards or drops by that many.
     pub transit: String,
     /// Who watches advertisements, and what for.
     pub liveness: Watch,
@@ -103,6 +109,12 @@ pub struct Device {
     pub connected: bool,
     /// Who writes to it
     pub mode: Mode,
+}
+
+/// Who routes packets between networks.
+pub fn transit(census: Option<&Census>) -> String {
+    census
+        .map_or_else(|| "cpu".to_owned(), |census| format!("hardware ({} routes)", census.in_chip))
 }
 
 /// How many objects are in which state.

@@ -12,21 +12,35 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::Filter;
 
-/// A switch with two ports, in memory; every change is acknowledged unless `refuses` says so.
+/// A switch with two ports, in memory; every change is acknowledged unless `refuses` says why not.
 pub(crate) struct Bench {
     pub(crate) reconciler: Reconciler,
-    refuses: fn(&Change) -> bool,
+    refuses: Refuses,
 }
+
+/// Why the chip does not take a change.
+type Refuses = fn(&Change) -> Option<Failure>;
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::with(|_| false, 8)
+        Self::refusing(|_| None)
     }
 
-    fn with(refuses: fn(&Change) -> bool, rifs: u16) -> Self {
+    pub(crate) fn refusing(refuses: Refuses) -> Self {
+        Self::with(refuses, 8)
+    }
+
+    fn with(refuses: Refuses, rifs: u16) -> Self {
         let chip = ChipIdentity::Simulated { chip_id: "0".into(), ports: 2 };
-        let limits =
-            Limits { rifs, virtual_routers: 2, mac_profiles: 4, mac_profile_bits: 36, lags: 4 };
+        let limits = Limits {
+            rifs,
+            virtual_routers: 2,
+            mac_profiles: 4,
+            mac_profile_bits: 36,
+            lags: 4,
+            adjacencies: 8,
+            ecmp_size: 4,
+        };
         let mut reconciler = Reconciler::new(Policy::default(), chip, limits);
         reconciler.adopt(Tables::new());
         let mut bench = Self { reconciler, refuses };
@@ -55,6 +69,11 @@ impl Bench {
 
     pub(crate) fn event(&mut self, event: Event) {
         self.reconciler.fold(event);
+        self.settle();
+    }
+
+    /// Until nothing is to be written any more.
+    pub(crate) fn settle(&mut self) {
         self.reconciler.recompute();
         loop {
             let ready = self.reconciler.ready(Duration::ZERO);
@@ -62,9 +81,7 @@ impl Bench {
                 return;
             }
             for (ticket, change) in ready {
-                let failure =
-                    Failure { class: FailureClass::Rejected, text: "status 0x07".to_owned() };
-                let result = if (self.refuses)(&change) { Err(failure) } else { Ok(()) };
+                let result = (self.refuses)(&change).map_or(Ok(()), Err);
                 self.reconciler.complete(ticket, &result, Duration::ZERO);
             }
         }
@@ -269,8 +286,10 @@ fn explanations() {
 fn differences_are_what_is_not_in_the_chip() {
     assert_eq!(differences(&switch().reconciler), []);
     let refuses = |change: &Change| match change.key() {
-        Key::RouterMac(_, mac) => mac == Mac([0, 0, 0x5e, 0, 1, 5]),
-        _ => false,
+        Key::RouterMac(_, Mac([0, 0, 0x5e, 0, 1, 5])) => {
+            Some(Failure { class: FailureClass::Rejected, text: "status 0x07".to_owned() })
+        }
+        _ => None,
     };
     let mut bench = Bench::with(refuses, 8);
     bench.address(2, "192.0.2.1", 24);
@@ -306,7 +325,7 @@ fn rows_in_doubt_have_names() {
 // Broken if an interface for which the chip has no room were no difference, because no write would help.
 #[test]
 fn a_full_table_is_a_difference() {
-    let mut bench = Bench::with(|_| false, 1);
+    let mut bench = Bench::with(|_| None, 1);
     bench.address(2, "192.0.2.1", 24);
     bench.address(3, "198.51.100.1", 24);
     assert_eq!(

@@ -411,6 +411,8 @@ pub(crate) const fn limits(personality: &Personality) -> Limits {
         mac_profiles: personality.mac_profiles,
         mac_profile_bits: personality.profile_prefix_bits,
         lags: personality.max_lag,
+        adjacencies: personality.adjacencies,
+        ecmp_size: 4,
     }
 }
 

@@ -126,6 +126,14 @@ impl Personality {
         Ok(personality)
     }
 
+    /// A group of adjacencies may have any number of them up to this; more are possible where `ecmp_sizes` says so.
+    #[must_use]
+    pub fn ecmp_size(&self) -> u16 {
+        let allowed =
+            |size: &u16| self.ecmp_sizes.iter().any(|(low, high)| (*low..=*high).contains(size));
+        (1..).take_while(allowed).last().unwrap_or(0)
+    }
+
     fn check(&self) -> Result<(), PersonalityError> {
         let (rate_low, rate_high) = self.policer_rate;
         let (burst_low, burst_high) = self.policer_burst_log2;
@@ -209,6 +217,7 @@ mod tests {
         let spectrum1 = Personality::load("spectrum1").unwrap();
         assert_eq!((spectrum1.mac_profiles, spectrum1.profile_prefix_bits), (1, 38));
         assert_eq!(Personality::load("tiny").unwrap().fdb, 8);
+        assert_eq!((spectrum2.ecmp_size(), spectrum1.ecmp_size()), (128, 64));
     }
 
     // Would break: a typing error in a user's file silently gives another chip.

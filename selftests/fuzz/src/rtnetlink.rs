@@ -1,24 +1,32 @@
 //! What the kernel says: datagrams of events, and of dumps.
 //!
 //! Input: messages one after the other, as in a datagram. The low bits of a message's sequence number say how the chip answers the
-//! writes that follow from it, those of the first message's port which admission policy is set. Events that come one by one
+//! writes that follow from it, those of the first message's port which admission policy is set, and who routes. Events that come one by one
 //! must lead to the same intent as the same events at once.
 
 use std::time::Duration;
 
 use firsthop::views;
-use firsthop_model::intent::{ChipIdentity, Policy, VmacPolicy};
+use firsthop_model::intent::{ChipIdentity, Policy, Routing, VmacPolicy};
 use firsthop_model::plan::Limits;
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_netlink::decode::decode;
-use firsthop_netlink::{Decoded, Message, Reply, Table, messages};
+use firsthop_netlink::decode::{decode, decode_fib};
+use firsthop_netlink::{Decoded, FibReply, Message, Reply, Table, messages};
 
 /// Times that what is due is asked for, until nothing is.
 const ROUNDS: usize = 1000;
 
 const TABLES: [Table; 5] =
     [Table::Links, Table::Ipv4Addresses, Table::Ipv6Addresses, Table::Vlans, Table::MacLists];
+
+const FIB_TABLES: [Table; 5] = [
+    Table::Ipv4Routes,
+    Table::Ipv6Routes,
+    Table::NextHops,
+    Table::Ipv4Neighbours,
+    Table::Ipv6Neighbours,
+];
 
 /// The target.
 pub fn run(data: &[u8]) {
@@ -30,24 +38,43 @@ pub fn run(data: &[u8]) {
             reply.take(data).ok();
         }
     }
+    for table in FIB_TABLES {
+        let mut reply = FibReply::new(table, first.sequence, first.port);
+        reply.take(data).ok();
+    }
     events(data, &first);
 }
 
 fn events(data: &[u8], first: &Message<'_>) {
     let [policy, ..] = first.port.to_ne_bytes();
     let vmac_policy = VmacPolicy::ALL[usize::from(policy) % VmacPolicy::ALL.len()];
-    let policy = Policy { vmac_policy, ..Policy::default() };
+    let routing = if policy & 4 == 0 { Routing::Hardware } else { Routing::Cpu };
+    let policy = Policy { vmac_policy, routing, ..Policy::default() };
     let chip = ChipIdentity::Simulated { chip_id: "sw0".to_owned(), ports: 4 };
-    let limits =
-        Limits { rifs: 4, virtual_routers: 2, mac_profiles: 2, mac_profile_bits: 36, lags: 2 };
+    let limits = Limits {
+        rifs: 4,
+        virtual_routers: 2,
+        mac_profiles: 2,
+        mac_profile_bits: 36,
+        lags: 2,
+        adjacencies: 8,
+        ecmp_size: 4,
+    };
     let mut stepwise = Reconciler::new(policy, chip, limits);
     let mut at_once = stepwise.clone();
     let mut now = Duration::from_secs(1);
     for message in messages(data).flatten() {
-        let Decoded::Events(events) = decode(&message) else { continue };
-        for event in events {
-            at_once.fold(event.clone());
-            stepwise.fold(event);
+        if let Decoded::Events(events) = decode(&message) {
+            for event in events {
+                at_once.fold(event.clone());
+                stepwise.fold(event);
+            }
+        }
+        if let Decoded::Events(events) = decode_fib(&message) {
+            for event in events {
+                at_once.fold_fib(event.clone());
+                stepwise.fold_fib(event);
+            }
         }
         stepwise.recompute();
         now += Duration::from_millis(10);
@@ -55,6 +82,7 @@ fn events(data: &[u8], first: &Message<'_>) {
     }
     at_once.recompute();
     assert!(stepwise.units().eq(at_once.units()), "intent depends on when it was computed");
+    assert!(stepwise.ways().eq(at_once.ways()), "routes depend on when they were computed");
     settle(&mut stepwise, now);
     look(&stepwise);
 }

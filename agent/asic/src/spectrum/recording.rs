@@ -36,8 +36,8 @@ use ledger::Ledger;
 pub use ledger::{Rows, is_at_rest};
 use state::State;
 pub use tables::{
-    TableFid, TableGroup, TableLag, TableMapping, TableNeighbour, TablePolicer, TableRecord,
-    TableRif, TableRoute, TableTrap, Tables,
+    TableAdjacency, TableFid, TableGroup, TableLag, TableMapping, TableNeighbour, TablePolicer,
+    TableRecord, TableRif, TableRoute, TableTrap, Tables,
 };
 
 /// Why a file is no recording.

@@ -32,6 +32,9 @@
 //! | VrTree | RALTB | the family's tree | tree 0 |
 //! | MulticastDefault | RMFT2 | any group: trap | not valid |
 //! | Route | RALUE | write | delete |
+//! | Multipath | RECR2 | the fields that count | none counts |
+//! | Adjacency | RATR | valid | not valid |
+//! | Neighbour | RAUHT | add | delete |
 //! | Policer | QPCR | rate and burst; an addition clears the counter | 1 packet/s, 16 packets |
 //! | TrapGroup | HTGT | policer, priority, class | no policer, priority 0, class 0 |
 //! | Trap | HPKT | action, group | the firmware's default |
@@ -46,9 +49,11 @@ use firsthop_model::topology::StpState;
 use crate::error::{AsicError, status};
 use crate::notices::Notice;
 
+mod adjacency;
 mod fdb;
 mod fid;
 mod flood;
+mod host;
 mod lag;
 mod lpm;
 mod multicast;
@@ -147,6 +152,8 @@ pub fn query(key: &Key) -> Option<Register> {
         Key::PortPvid(port) => port::query_pvid(port),
         Key::PortStp(port, _) => port::query_stp(port),
         Key::Route(vr, prefix) => lpm::query_route(vr, prefix),
+        Key::Adjacency(index) => adjacency::query(index),
+        Key::Neighbour(rif, ip) => host::query(rif, ip),
         Key::Policer(id) => trap::query_policer(id),
         Key::TrapGroup(id) => trap::query_group(id),
         Key::Trap(id) => trap::query_trap(id),
@@ -156,6 +163,7 @@ pub fn query(key: &Key) -> Option<Register> {
         | Key::LpmTreeShape(_)
         | Key::VrTree(..)
         | Key::MulticastDefault(..)
+        | Key::Multipath
         | Key::Learnt(..)
         | Key::Lag(_)
         | Key::LagPort(..)
@@ -204,6 +212,9 @@ pub fn read(key: &Key, register: &Register, dialect: &Dialect) -> Row {
             multicast::read(*vr, *family, rmft2)
         }
         (Key::Route(vr, prefix), Register::Ralue(ralue)) => lpm::read_route(*vr, *prefix, ralue),
+        (Key::Multipath, Register::Recr2(recr2)) => adjacency::read_multipath(recr2),
+        (Key::Adjacency(index), Register::Ratr(ratr)) => adjacency::read(*index, ratr),
+        (Key::Neighbour(rif, ip), Register::Rauht(rauht)) => host::read(*rif, *ip, rauht),
         (Key::Policer(id), Register::Qpcr(qpcr)) => trap::read_policer(*id, qpcr),
         (Key::TrapGroup(id), Register::Htgt(htgt)) => trap::read_group(*id, htgt),
         (Key::Trap(id), Register::Hpkt(hpkt)) => trap::read_trap(*id, hpkt),
@@ -231,7 +242,10 @@ pub fn row(
 
 /// Whether a chip refuses to read the row while it does not exist.
 pub(super) const fn is_created(key: &Key) -> bool {
-    matches!(key, Key::Fid(_) | Key::FidRif(_) | Key::Route(..) | Key::FloodTable(..))
+    matches!(
+        key,
+        Key::Fid(_) | Key::FidRif(_) | Key::Route(..) | Key::Neighbour(..) | Key::FloodTable(..)
+    )
 }
 
 /// Whether a refusal to remove the row means that there is none: only a member of a LAG has a collector.
@@ -315,6 +329,9 @@ fn set(entry: &Entry, added: bool, dialect: &Dialect) -> Register {
         Entry::VrTree { vr, family } => lpm::set_binding(*vr, *family),
         Entry::MulticastDefault { vr, family, trap } => multicast::set(*vr, *family, *trap),
         Entry::Route { vr, prefix, action } => lpm::set_route(*vr, *prefix, *action),
+        Entry::Multipath => adjacency::set_multipath(),
+        Entry::Adjacency { index, rif, mac } => adjacency::set(*index, *rif, *mac),
+        Entry::Neighbour { rif, ip, mac } => host::set(*rif, *ip, *mac),
         Entry::Policer { id, rate, burst } => trap::set_policer(*id, *rate, *burst, added),
         Entry::TrapGroup { id, policer, priority, tclass } => {
             trap::set_group(*id, *policer, *priority, *tclass)
@@ -350,6 +367,9 @@ fn clear(entry: &Entry, dialect: &Dialect) -> Register {
         Entry::VrTree { vr, family } => lpm::clear_binding(*vr, *family),
         Entry::MulticastDefault { vr, family, trap } => multicast::clear(*vr, *family, *trap),
         Entry::Route { vr, prefix, action } => lpm::clear_route(*vr, *prefix, *action),
+        Entry::Multipath => adjacency::clear_multipath(),
+        Entry::Adjacency { index, .. } => adjacency::clear(*index),
+        Entry::Neighbour { rif, ip, mac } => host::clear(*rif, *ip, *mac),
         Entry::Policer { id, .. } => trap::clear_policer(*id),
         Entry::TrapGroup { id, .. } => trap::clear_group(*id),
         Entry::Trap { id, group, .. } => trap::clear_trap(*id, *group),

@@ -21,9 +21,11 @@ use super::synchronous::{read, settle};
 use crate::{AsicError, Class, ReadBack, Readability, Ticket, readability};
 
 mod bridges;
+mod routes;
 mod socket;
 
 pub(super) use bridges::bridges;
+pub(super) use routes::routes;
 
 /// Ports of the chip.
 const PORTS: u16 = 4;
@@ -177,7 +179,7 @@ fn removals(entries: &[Entry]) -> impl Iterator<Item = Change> {
 fn everything_is_written_read_back_and_removed() {
     for (personality, entries) in ["spectrum2", "spectrum1", "tiny"]
         .into_iter()
-        .flat_map(|personality| [(personality, router_port()), (personality, bridges())])
+        .flat_map(|personality| [router_port(), bridges(), routes()].map(|of| (personality, of)))
     {
         let mut bench = Bench::new(personality);
         bench.apply_one_by_one(entries.iter().cloned().map(Change::Add));
@@ -207,14 +209,16 @@ fn everything_is_written_read_back_and_removed() {
         };
         assert!(left.tables.keys().all(always), "{left:?}");
         assert_eq!((left.foreign, left.failed), Default::default());
-        assert!(bench.chip.dump().rifs.is_empty() && bench.chip.dump().fdb.is_empty());
+        let dump = bench.chip.dump();
+        assert!(dump.rifs.is_empty() && dump.fdb.is_empty() && dump.routes.is_empty());
+        assert!(dump.adjacencies.is_empty() && dump.neighbours.is_empty());
     }
 }
 
 // Broken if one lost answer, of whatever register, made a change fail or be done twice with another effect.
 #[test]
 fn every_change_survives_a_lost_answer() {
-    let changes: Vec<Change> = [router_port(), bridges()]
+    let changes: Vec<Change> = [router_port(), bridges(), routes()]
         .iter()
         .flat_map(|entries| entries.iter().cloned().map(Change::Add).chain(removals(entries)))
         .collect();
@@ -231,7 +235,7 @@ fn every_change_survives_a_lost_answer() {
 // Broken if a second removal were refused: a restart removes what a crashed daemon may have removed already.
 #[test]
 fn everything_can_be_removed_twice() {
-    for entries in [router_port(), bridges()] {
+    for entries in [router_port(), bridges(), routes()] {
         let mut bench = Bench::new("spectrum2");
         bench.apply_one_by_one(entries.iter().cloned().map(Change::Add));
         for change in removals(&entries) {

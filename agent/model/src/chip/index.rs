@@ -55,6 +55,11 @@ index!(
     TrapId(u16)
 );
 
+index!(
+    /// Next hop, 0..the chip's `adjacencies` resource.
+    AdjacencyIndex(u32)
+);
+
 /// What a FID's number makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FidFamily {

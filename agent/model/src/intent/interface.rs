@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::admission::{Below, Home, admit, made_by_kernel};
 use super::{
     BridgeMacs, Destinations, Place, Protocol, Reason, RouterInterface, Scene, Scheme, TABLE_MAIN,
-    Unit, Verdict,
+    Unit, Verdict, table_of,
 };
 use crate::topology::{Address, Link, LinkKind, Topology};
 use crate::types::Family;
@@ -120,14 +120,6 @@ pub(super) fn vrf_of(topology: &Topology, link: &Link) -> Option<u32> {
     }
 }
 
-/// Local and default tables are looked up with the main one (mlxsw_sp_fix_tb_id()).
-const fn fold_local(table: u32) -> u32 {
-    match table {
-        253 | 255 => TABLE_MAIN,
-        table => table,
-    }
-}
-
 /// A macvlan whose lower is elsewhere, or not announced yet: nobody else speaks for it.
 fn orphan(scene: &Scene<'_>, link: &Link) -> Unit {
     if link.lower().is_some_and(|lower| scene.topology.link(lower).is_some()) {
@@ -157,7 +149,7 @@ fn describe(topology: &Topology, link: &Link, place: Place) -> Option<RouterInte
     Some(RouterInterface {
         ifindex: link.ifindex,
         place,
-        table: vrf_of(topology, link).map_or(TABLE_MAIN, fold_local),
+        table: vrf_of(topology, link).map_or(TABLE_MAIN, table_of),
         mac,
         mtu: u16::try_from(link.mtu).unwrap_or(u16::MAX),
         router_macs: accepted.into_iter().chain([mac]).map(|mac| (mac, own.clone())).collect(),

@@ -114,6 +114,17 @@ pub enum LinuxBridges {
     Written,
 }
 
+/// Where packets are routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Routing {
+    /// By the kernel: the chip sends it everything that is for its router.
+    #[default]
+    Cpu,
+    /// By the chip, as far as it can; the rest goes to the kernel.
+    Hardware,
+}
+
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -130,6 +141,9 @@ pub struct Policy {
     /// Bridges without ports of the chip.
     #[serde(default)]
     pub linux_bridges: LinuxBridges,
+    /// Where packets are routed.
+    #[serde(default)]
+    pub routing: Routing,
 }
 
 impl Policy {
@@ -152,6 +166,7 @@ impl Default for Policy {
             vrrp_rate: 1024,
             vrrp_burst: 1024,
             linux_bridges: LinuxBridges::Ignored,
+            routing: Routing::Cpu,
         }
     }
 }

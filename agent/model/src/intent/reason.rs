@@ -160,6 +160,26 @@ reasons! {
         "Firsthop may only look at this bridge or port, which is not a simulated chip's."
         "A bridge floods frames for the MAC, or sends them where it last saw it; a port has no trap for VRRP advertisements of ours."
         "Set `manage = true` in section `[device]` of firsthop.toml, and restart firsthopd."
+    RouteUnsupported "route_unsupported" NotOffloaded
+        "The route is of a kind that the chip has not: it counts for one type of service only, gives packets another header, has next hops on the link beside gateways, or says to look elsewhere."
+        "Packets to it go to the CPU, and the kernel routes them."
+        "Use a route with one way out, or with gateways only (`ip route replace PREFIX via GATEWAY`)."
+    NextHopMissing "next_hop_missing" NotOffloaded
+        "The route leads to a next-hop object that is not known."
+        "Packets to it go to the CPU, and the kernel decides."
+        "Look whether the object is there (`ip nexthop show`); the route is looked at again when it comes."
+    NextHopMacvlan "next_hop_macvlan" NotOffloaded
+        "The route leads out of a macvlan, which has no router interface of its own."
+        "Packets to it go to the CPU, and the kernel routes them."
+        "Let the route leave by the device below the macvlan; where both have one, give the macvlan's a higher metric or make its address a /32."
+    NextHopNoRif "next_hop_no_rif" NotOffloaded
+        "The route leads out of a device without a router interface in the chip."
+        "Packets to it go to the CPU, and the kernel routes them."
+        "Nothing, unless the device should be one of the chip's: `firsthop explain DEV` says why it is not."
+    GroupTooLarge "group_too_large" NotOffloaded
+        "The route has more next hops than a group of the chip."
+        "Packets to it go to the CPU, and the kernel routes them."
+        "Use fewer next hops."
     NoPvid "no_pvid" Held
         "The VLAN-aware bridge has no PVID, so its own addresses are in no VLAN."
         "The chip has no router interface for it, and the kernel sees no untagged frames for it either."
@@ -200,6 +220,14 @@ reasons! {
         "Withdrawn because no advertisements of this router were seen."
         "The chip does not route frames for its MAC."
         "Check that the VRRP daemon is running."
+    NextHopUnresolved "next_hop_unresolved" Held
+        "The MAC of the next hop is not known."
+        "Packets to it go to the CPU, and the kernel asks for the MAC."
+        "Nothing: the first packet resolves it. If it stays so, the next hop does not answer (`ip neigh show dev DEV`)."
+    NeighbourMulticast "neighbour_multicast" Held
+        "The host has a group address as its MAC, as clusters have."
+        "Packets to it go to the CPU, and the kernel sends them."
+        "Nothing: a chip would send them to one port only."
     RifTableFull "rif_table_full" Refused
         "The chip's table of router interfaces is full."
         "Frames for this interface are not routed in hardware; incumbents keep working."
@@ -224,6 +252,22 @@ reasons! {
         "The chip has no free MAC profile: router interfaces have too many different MAC prefixes."
         "The interface keeps its former MAC in the chip, or has no router interface."
         "Give the interface a MAC with the prefix of another one; it is retried when a profile frees."
+    RouteTableFull "route_table_full" Refused
+        "The chip's table of routes is full."
+        "Packets to it go to the CPU, and the kernel routes them; incumbents keep working."
+        "Summarise routes; this one is retried by itself when another goes."
+    RouteCoversRefused "route_covers_refused" Refused
+        "A more specific route did not fit into the chip's table."
+        "Packets to all of this prefix go to the CPU, so that none takes the wrong way."
+        "Summarise routes; this one is in the chip again as soon as the other fits."
+    NeighbourTableFull "neighbour_table_full" Refused
+        "The chip's table of hosts is full."
+        "Packets to this host go to the CPU, and the kernel sends them; incumbents keep working."
+        "Nothing: it is retried by itself when another host goes."
+    AdjacencyTableFull "adjacency_table_full" Refused
+        "The chip's table of next hops is full."
+        "Packets to the routes with these next hops go to the CPU, and the kernel routes them; incumbents keep working."
+        "Use fewer different sets of next hops; these are retried by themselves when others go."
     VrfMismatch "vrf_mismatch" Refused
         "The macvlan is in another VRF than its lower device."
         "The chip would look its packets up in the wrong table, so it does not route frames for this MAC."
@@ -297,8 +341,9 @@ mod tests {
         use std::fmt::Write as _;
         let mut page = String::from(
             "# Reason codes\n\n\
-             Why a router interface or virtual MAC is not in the chip, or what is worth knowing although it is. The first match in\n\
-             this order wins. Codes are stable: new ones are added, none is renamed. `firsthop explain DEV` shows each condition.\n",
+             Why a router interface, virtual MAC, route or neighbour is not in the chip, or what is worth knowing although it is. The\n\
+             first match in this order wins. Codes are stable: new ones are added, none is renamed. `firsthop explain DEV` and\n\
+             `firsthop explain PREFIX` show each condition.\n",
         );
         let mut state = None;
         for reason in Reason::ALL {
@@ -325,7 +370,7 @@ mod tests {
         use std::fmt::Write as _;
         let mut page = String::from(
             ".Dd November 22, 2026\n.Dt FIRSTHOP-REASONS 7\n.Os Firsthop\n.Sh NAME\n.Nm firsthop-reasons\n\
-             .Nd why a router interface or virtual MAC is not in the chip\n.Sh DESCRIPTION\n\
+             .Nd why a router interface, virtual MAC or route is not in the chip\n.Sh DESCRIPTION\n\
              .Xr firsthop 1\ngives one of these codes to whatever is not in the chip, and to what is worth knowing although it is.\n\
              The first match in this order wins.\nCodes are stable: new ones are added, none is renamed.\n\
              .Ic firsthop explain\nshows each condition.\n",

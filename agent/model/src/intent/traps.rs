@@ -75,6 +75,11 @@ const fn exception(name: &'static str, id: u16) -> ControlTrap {
     ControlTrap { name, kind: "exception", group: "l3_exceptions", id, action: TrapAction::Trap }
 }
 
+/// Ids that count under the name of another one: the chip tells cases apart that devlink does not.
+const SAME_NAME: &[(&str, u16)] = &[("unresolved_neigh", 0x80), ("unresolved_neigh", 0x92)];
+
+/// Routes that refuse packets (mlxsw: RTR_INGRESS1).
+pub const REJECT_ROUTE: TrapId = TrapId(0x71);
 /// Packets that follow a route to the CPU.
 pub const EXTERNAL_ROUTE: TrapId = TrapId(0x70);
 /// Multicast that no route matches (mlxsw: ACL1).
@@ -155,11 +160,16 @@ pub fn trap_profile(policy: &Policy) -> TrapProfile {
         priority: group.priority,
         tclass: group.priority,
     }));
-    entries.extend(CONTROL_TRAPS.iter().map(|trap| Entry::Trap {
-        id: TrapId(trap.id),
+    let with_id = |trap: &ControlTrap, id| Entry::Trap {
+        id: TrapId(id),
         action: trap.action,
         group: TrapGroupId(group_named(trap.group).id),
-    }));
+    };
+    entries.extend(CONTROL_TRAPS.iter().map(|trap| with_id(trap, trap.id)));
+    for trap in CONTROL_TRAPS {
+        let same = SAME_NAME.iter().filter(|(name, _)| *name == trap.name);
+        entries.extend(same.map(|(_, id)| with_id(trap, *id)));
+    }
     TrapProfile { entries }
 }
 
@@ -189,7 +199,7 @@ mod tests {
         assert!(policers.iter().all(|policer| policer.2.is_power_of_two()));
         assert_eq!(
             trap_profile(&Policy::default()).entries.len(),
-            policers.len() + GROUPS.len() + ids.len()
+            policers.len() + GROUPS.len() + ids.len() + SAME_NAME.len()
         );
     }
 }

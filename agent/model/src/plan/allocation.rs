@@ -23,6 +23,12 @@ pub struct Limits {
     pub mac_profile_bits: u8,
     /// Link aggregation groups
     pub lags: u16,
+    /// Next hops
+    #[serde(default)]
+    pub adjacencies: u32,
+    /// Next hops in one group; every size up to it is allowed.
+    #[serde(default)]
+    pub ecmp_size: u16,
 }
 
 /// Chip indices by kernel key.

@@ -11,7 +11,7 @@ use crate::chip::{
 };
 use crate::intent::{
     Domain, EXTERNAL_ROUTE, Lag, Lane, MULTICAST, Members, Policy, Reason, RouterInterface,
-    trap_profile,
+    Routing, trap_profile,
 };
 use crate::topology::StpState;
 use crate::types::Family;
@@ -21,6 +21,9 @@ pub fn trap_entries(policy: &Policy, limits: &Limits) -> Vec<Entry> {
     let mut entries = vec![Entry::Router { max_rifs: limits.rifs }];
     for family in [Family::Ipv4, Family::Ipv6] {
         entries.extend([Entry::LpmTree { family }, Entry::LpmTreeShape { family }]);
+    }
+    if policy.routing == Routing::Hardware {
+        entries.push(Entry::Multipath);
     }
     entries.extend(trap_profile(policy).entries);
     entries

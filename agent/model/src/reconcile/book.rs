@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,21 @@ impl Book {
         self.rows.entry(object).or_default().insert(key);
     }
 
+    /// The part of the objects that are not very many.
+    pub(super) fn without_bulk(&self) -> Self {
+        let rows = self.rows.iter().filter(|(object, _)| !object.is_bulk());
+        let rows: BTreeMap<Object, BTreeSet<Key>> =
+            rows.map(|(object, keys)| (*object, keys.clone())).collect();
+        let mut wants = BTreeMap::<Key, BTreeMap<Object, Option<Entry>>>::new();
+        for (object, keys) in &rows {
+            for key in keys {
+                let entry = self.wants.get(key).and_then(|wants| wants.get(object));
+                wants.entry(key.clone()).or_default().insert(*object, entry.cloned().flatten());
+            }
+        }
+        Self { wants, rows }
+    }
+
     /// Some object has the row in its care.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.wants.contains_key(key)
@@ -97,6 +113,11 @@ impl Book {
     /// The objects that have rows in their care.
     pub(super) fn objects(&self) -> impl Iterator<Item = Object> {
         self.rows.keys().copied()
+    }
+
+    /// Some of these objects has rows in its care.
+    pub(super) fn has_any(&self, objects: RangeInclusive<Object>) -> bool {
+        self.rows.range(objects).next().is_some()
     }
 
     /// The rows in an object's care.

@@ -4,12 +4,14 @@
 //!   Traps ◀── VirtualRouter ◀─┬─ Interface ──▶ Lag
 //!   Bridging ◀────────────────┴─ Domain ─────▶ Lag          A ──▶ B: A waits for B to come, and B waits for A to go
 //! ```
+//!
+//! For routes, next hops and neighbours see [`super::forwarding`].
 
 use std::collections::BTreeSet;
 
 use super::Reconciler;
 use crate::IfIndex;
-use crate::chip::{Key, PortOrLag, RifKind};
+use crate::chip::{Key, PortOrLag, RifKind, Vid};
 use crate::intent::{Domain, RouterInterface};
 use crate::plan::Object;
 
@@ -28,14 +30,16 @@ impl Reconciler {
         match object {
             Object::Traps => false,
             Object::Bridging => {
-                let mut objects = self.book.objects();
-                let domains = objects.any(|object| matches!(object, Object::Domain(_)));
-                domains && self.want_bridging().is_empty()
+                let first = Domain { bridge: IfIndex(0), vlan: None };
+                let last = Domain { bridge: IfIndex(u32::MAX), vlan: Some(Vid(u16::MAX)) };
+                let domains = Object::Domain(first)..=Object::Domain(last);
+                self.book.has_any(domains) && self.want_bridging().is_empty()
             }
             Object::VirtualRouter(table) => {
                 let leaving = !self.tables.contains_key(&table);
                 let vr = self.allocation.vr(table);
-                busy(Object::Traps) || leaving && rifs().any(|rif| Some(rif.vr) == vr)
+                let used = || rifs().any(|rif| Some(rif.vr) == vr) || self.has_routes(table);
+                busy(Object::Traps) || leaving && used()
             }
             Object::Lag(ifindex) => {
                 let leaving = !self.lags.contains_key(&ifindex);
@@ -56,12 +60,15 @@ impl Reconciler {
                     || self.routers.get(&domain).is_some_and(router)
             }
             Object::Leftover => self.due.len() > 1 || !self.runs.is_empty(),
+            Object::Route(..) | Object::NextHops(_) | Object::Neighbour(..) => {
+                self.is_bulk_blocked(object)
+            }
         }
     }
 
     /// It is to be compared, or is being written.
     pub(super) fn is_busy(&self, object: Object) -> bool {
-        self.due.contains(&object) || self.runs.contains_key(&object)
+        self.due.contains(object) || self.runs.contains_key(&object)
     }
 
     /// What stands on an object is looked at again: it came, or can't come.
@@ -84,6 +91,13 @@ impl Reconciler {
                     }
                 }
             }
+            Object::NextHops(number) => self.wake_group_users(number),
+            Object::Interface(ifindex) => self.wake_users(ifindex),
+            Object::Domain(domain) => {
+                if let Some(ifindex) = self.routers.get(&domain).copied() {
+                    self.wake_users(ifindex);
+                }
+            }
             _ => {}
         }
     }
@@ -97,6 +111,7 @@ impl Reconciler {
             self.wake_waiting();
             self.due.extend(self.wants_router(object).then_some(object));
         }
+        self.publish(object);
         match object {
             Object::Interface(_) => self.due.extend(self.leaving()),
             Object::Domain(domain) => {
@@ -123,7 +138,13 @@ impl Reconciler {
                 }
             }
             Object::Leftover => self.due.extend(self.leaving()),
-            Object::Traps | Object::Bridging | Object::VirtualRouter(_) | Object::Lag(_) => {}
+            Object::Traps
+            | Object::Bridging
+            | Object::VirtualRouter(_)
+            | Object::Lag(_)
+            | Object::Route(..)
+            | Object::NextHops(_)
+            | Object::Neighbour(..) => {}
         }
     }
 

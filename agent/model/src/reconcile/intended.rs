@@ -29,11 +29,13 @@ impl Reconciler {
     /// Computes what changed devices come to; their objects become due.
     pub fn recompute(&mut self) {
         self.elect_aware_bridge();
-        for ifindex in std::mem::take(&mut self.changed) {
-            self.recompute_unit(ifindex);
-            self.recompute_lag(ifindex);
-            self.recompute_bridge(ifindex);
+        let changed = std::mem::take(&mut self.changed);
+        for ifindex in &changed {
+            self.recompute_unit(*ifindex);
+            self.recompute_lag(*ifindex);
+            self.recompute_bridge(*ifindex);
         }
+        self.recompute_ways(&changed);
     }
 
     /// Another VLAN-aware bridge than before, or none: every bridge and what stands on it is looked at again.
@@ -66,6 +68,11 @@ impl Reconciler {
             self.due.extend(seats.0.into_iter().chain(seats.1));
             self.move_table(ifindex, tables.0, tables.1);
             self.move_seat(ifindex, seats.0, seats.1);
+            if seats.0 != seats.1 {
+                self.withdraw_rif(ifindex);
+                // those that waited for one that does not come
+                self.wake_users(ifindex);
+            }
         }
         self.virtual_routers += fresh.virtual_routers;
         let former = if fresh.is_empty() {
@@ -147,7 +154,7 @@ impl Reconciler {
 
     /// Books what an object should have; returns what stands against having it all.
     pub(super) fn want(&mut self, object: Object) -> Obstacle {
-        let (entries, obstacle) = match object {
+        let (mut entries, obstacle) = match object {
             Object::Traps => (trap_entries(&self.policy, &self.limits), Obstacle::None),
             Object::Bridging => (self.want_bridging(), Obstacle::None),
             Object::VirtualRouter(table) if self.tables.contains_key(&table) => {
@@ -160,7 +167,13 @@ impl Reconciler {
             Object::Lag(ifindex) => self.want_lag(ifindex),
             Object::Interface(ifindex) => self.want_interface(ifindex),
             Object::Domain(domain) => self.want_domain(domain),
+            Object::Route(table, prefix) => (self.want_route((table, prefix)), Obstacle::None),
+            Object::NextHops(number) => self.want_next_hops(number),
+            Object::Neighbour(ifindex, ip) => (self.want_neighbour(ifindex, ip), Obstacle::None),
         };
+        if matches!(object, Object::Interface(_) | Object::Domain(_)) {
+            self.park(object, &mut entries);
+        }
         let applied = &self.applied;
         let in_chip = |key: &Key| applied.tables().contains_key(key) || applied.is_unknown(key);
         // a row that two want is the one's until that lets go of it
@@ -204,7 +217,7 @@ impl Reconciler {
         let at = match self.port_or_lag(&lane) {
             Ok(at) => at,
             Err(reason) => {
-                self.allocation.release_interface(object);
+                self.give_up_rif(object);
                 return (Vec::new(), Obstacle::Full(reason));
             }
         };
@@ -302,7 +315,7 @@ impl Reconciler {
             && let Some(trouble) = self.troubles.get(&table)
         {
             let reason = trouble.reason;
-            self.allocation.release_interface(object);
+            self.give_up_rif(object);
             return (None, Obstacle::Full(reason));
         }
         let mut lower = |interface: &RouterInterface| {
@@ -320,9 +333,17 @@ impl Reconciler {
                 (lower(&former).ok(), Obstacle::Full(reason))
             }
             (Err(reason), None) => {
-                self.allocation.release_interface(object);
+                self.give_up_rif(object);
                 (None, Obstacle::Full(reason))
             }
+        }
+    }
+
+    /// No router interface can come for an object. One that is in the chip, or may be, keeps its index until it has gone.
+    fn give_up_rif(&mut self, object: Object) {
+        let there = self.allocation.rif(object).is_some_and(|rif| self.is_there(&Key::Rif(rif)));
+        if !there {
+            self.allocation.release_interface(object);
         }
     }
 

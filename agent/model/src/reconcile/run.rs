@@ -19,6 +19,8 @@ use crate::retry::{Failure, FailureClass};
 /// A plan that is being carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Run {
+    /// All of its changes.
+    changes: Vec<Change>,
     stages: VecDeque<Vec<Change>>,
     outstanding: usize,
     journal: Vec<Change>,
@@ -42,6 +44,7 @@ pub(super) enum Outcome {
 impl Run {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
+            changes: plan.changes().cloned().collect(),
             stages: plan.stages.into(),
             outstanding: 0,
             journal: Vec::new(),
@@ -68,6 +71,23 @@ impl Run {
     /// It is being taken back.
     pub(super) const fn goes_back(&self) -> bool {
         self.back
+    }
+
+    /// The rows that it writes.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.changes.iter().map(Change::key)
+    }
+
+    /// What its rows hold before and after, and so perhaps meanwhile.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &Entry> {
+        self.changes.iter().flat_map(|change| {
+            match change {
+                Change::Add(entry) | Change::Remove(entry) => [Some(entry), None],
+                Change::Edit { from, to } => [Some(from), Some(to)],
+            }
+            .into_iter()
+            .flatten()
+        })
     }
 
     /// Why it was taken back, if it was.
@@ -123,6 +143,7 @@ const fn stands_alone(key: &Key) -> bool {
         Key::RouterMac(..)
             | Key::LagCollector(_)
             | Key::Route(..)
+            | Key::Neighbour(..)
             | Key::MulticastDefault(..)
             | Key::Trap(_)
             | Key::TrapGroup(_)

@@ -8,6 +8,7 @@ use crate::testbed::{SWP1, SWP2, address, link_event, macvlan, port, reconciler}
 use crate::topology::{Address, Link};
 use crate::{Mac, Vrid};
 
+mod forwarding;
 mod linux_bridges;
 mod places;
 mod silence;

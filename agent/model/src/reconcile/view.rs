@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Reconciler;
+use super::due::Due;
+use super::forwarding::Forwarding;
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex, Vid};
+use crate::fib::Fib;
 use crate::intent::{
     BridgeMacs, Bridging, Domain, Policy, Reason, RouterInterface, Scheme, State, Unit, Verdict,
 };
@@ -120,7 +123,10 @@ impl Reconciler {
 
     /// Nothing is due and nothing under way: Applied is Intended, but for what was refused or failed.
     pub fn is_synced(&self) -> bool {
-        self.changed.is_empty() && self.due.is_empty() && self.runs.is_empty()
+        self.changed.is_empty()
+            && !self.has_changed_ways()
+            && self.due.is_empty()
+            && self.runs.is_empty()
     }
 
     /// Rows of unknown content: whose they are, and what they should hold.
@@ -140,7 +146,7 @@ impl Reconciler {
     pub fn is_settled(&self, ifindex: IfIndex) -> bool {
         let object = self.seat(ifindex);
         !self.changed.contains(&ifindex)
-            && !self.due.contains(&object)
+            && !self.due.contains(object)
             && !self.runs.contains_key(&object)
     }
 
@@ -151,7 +157,8 @@ impl Reconciler {
 
     /// Objects that are due or under way.
     pub fn pending(&self) -> usize {
-        self.due.iter().chain(self.runs.keys()).collect::<std::collections::BTreeSet<_>>().len()
+        let running = self.runs.keys().filter(|object| !self.due.contains(**object));
+        self.due.len() + running.count()
     }
 
     /// The object that the router interface of a device belongs to.
@@ -162,11 +169,18 @@ impl Reconciler {
     /// The device that an object's rows are told by.
     pub fn device_of(&self, object: Object) -> Option<IfIndex> {
         match object {
-            Object::Interface(ifindex) | Object::Lag(ifindex) => Some(ifindex),
+            Object::Interface(ifindex) | Object::Lag(ifindex) | Object::Neighbour(ifindex, _) => {
+                Some(ifindex)
+            }
             Object::Domain(domain) => {
                 Some(self.routers.get(&domain).copied().unwrap_or(domain.bridge))
             }
-            Object::Traps | Object::Bridging | Object::VirtualRouter(_) | Object::Leftover => None,
+            Object::Traps
+            | Object::Bridging
+            | Object::Route(..)
+            | Object::VirtualRouter(_)
+            | Object::NextHops(_)
+            | Object::Leftover => None,
         }
     }
 
@@ -200,7 +214,7 @@ impl Reconciler {
     pub fn rif_standing(&self, ifindex: IfIndex) -> Option<Standing> {
         let object = self.seat(ifindex);
         let verdict = self.units.get(&ifindex).and_then(|unit| unit.rif.as_ref());
-        let moving = self.due.contains(&object) || self.runs.contains_key(&object);
+        let moving = self.due.contains(object) || self.runs.contains_key(&object);
         let Some(verdict) = verdict else {
             return self.applied_rif(ifindex).map(|_| Standing::plain(State::Pending));
         };
@@ -225,7 +239,7 @@ impl Reconciler {
             |object: &&Object| matches!(object, Object::Domain(d) if d.bridge == bridge);
         match verdict.reason() {
             Some(reason) => Standing::with(reason),
-            None if self.due.iter().chain(self.runs.keys()).any(|o| of_bridge(&o)) => {
+            None if self.due.iter().chain(self.runs.keys().copied()).any(|o| of_bridge(&&o)) => {
                 Standing::plain(State::Pending)
             }
             None => {
@@ -244,7 +258,7 @@ impl Reconciler {
             return self.bridge_standing(macs, link, verdict);
         }
         let object = lower.map(|lower| self.seat(lower));
-        let moving = object.is_some_and(|o| self.due.contains(&o) || self.runs.contains_key(&o));
+        let moving = object.is_some_and(|o| self.due.contains(o) || self.runs.contains_key(&o));
         let row = lower.and_then(|lower| self.row_of(lower, link));
         let programmed = row.as_ref().is_some_and(|row| self.applied.get(row).is_some());
         if let Some(reason) = verdict.reason() {
@@ -311,8 +325,8 @@ impl Reconciler {
 
     /// What would be written now, without writing it: Intended against Applied.
     pub fn differences(&self) -> Vec<Difference> {
-        let mut trial = self.clone();
-        let mut differences = Vec::new();
+        let mut trial = self.without_bulk();
+        let mut differences = self.bulk_differences();
         for object in trial.objects() {
             trial.want(object);
             let rows = trial.book.rows(object);
@@ -320,6 +334,44 @@ impl Reconciler {
             differences.extend(plan.changes().map(|c| Difference { object, change: c.clone() }));
         }
         differences
+    }
+
+    /// Everything but routes, next hops and neighbours, to try something on: of these there may be very many.
+    pub(super) fn without_bulk(&self) -> Self {
+        let book = self.book.without_bulk();
+        let keys: BTreeSet<&Key> = book.keys().filter(|key| key.is_bulk()).collect();
+        let applied = self.applied.without_bulk(keys.into_iter());
+        Self {
+            policy: self.policy.clone(),
+            chip: self.chip.clone(),
+            limits: self.limits,
+            topology: self.topology.clone(),
+            fib: Fib::default(),
+            generation: self.generation,
+            changed: self.changed.clone(),
+            aware_bridge: self.aware_bridge,
+            withdrawn: self.withdrawn.clone(),
+            routing_devices: self.routing_devices.clone(),
+            units: self.units.clone(),
+            virtual_routers: self.virtual_routers,
+            bridges: self.bridges.clone(),
+            lags: self.lags.clone(),
+            tables: self.tables.clone(),
+            routers: self.routers.clone(),
+            seats: self.seats.clone(),
+            forwarding: Forwarding::default(),
+            book,
+            allocation: self.allocation.clone(),
+            due: Due::default(),
+            runs: self.runs.clone(),
+            tickets: self.tickets.clone(),
+            locks: self.locks.clone(),
+            last_ticket: self.last_ticket,
+            applied,
+            troubles: self.troubles.clone(),
+            refusals: self.refusals.clone(),
+            holdings: self.holdings.clone(),
+        }
     }
 
     /// Every object that may have rows.
@@ -333,6 +385,7 @@ impl Reconciler {
         objects.extend(interfaces.map(RouterInterface::object));
         objects.extend(self.allocation.interfaces());
         objects.extend(self.book.objects());
+        objects.extend(self.bulk_objects());
         for (bridge, bridging) in &self.bridges {
             let domain = |vlan: &Option<Vid>| Domain { bridge: *bridge, vlan: *vlan };
             objects.extend(bridging.domains.keys().map(domain).map(Object::Domain));

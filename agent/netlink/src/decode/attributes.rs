@@ -17,7 +17,7 @@ const TYPE_MASK: u16 = 0x3fff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attribute<'a> {
     pub(super) kind: u16,
-    value: &'a [u8],
+    pub(super) value: &'a [u8],
 }
 
 /// The attributes of a message or a nest; ends after the first that does not fit. As in the kernel's `nla_ok`, fewer
@@ -86,7 +86,7 @@ impl<'a> Attribute<'a> {
         self.value.try_into().map_err(|_| self.wrong_length(N))
     }
 
-    fn wrong_length(&self, need: usize) -> Fault {
+    pub(super) fn wrong_length(&self, need: usize) -> Fault {
         Fault::Length { attribute: self.kind, need, have: self.value.len() }
     }
 }

@@ -1,3 +1,4 @@
+mod forwarding;
 mod packet_route;
 
 use firsthop_model::Mac;

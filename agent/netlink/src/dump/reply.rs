@@ -7,20 +7,27 @@
 
 use std::io;
 
+use firsthop_model::fib::FibEvent;
 use firsthop_model::topology::Event;
 
 use super::Table;
-use crate::decode::{Decoded, Undecodable, decode};
+use crate::decode::{Decoded, Undecodable};
 use crate::message::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, messages};
+use crate::subject::Subject;
+
+/// The reply to a request for what exists.
+pub type Reply = Rows<Event>;
+/// The reply to a request for what the kernel forwards by.
+pub type FibReply = Rows<FibEvent>;
 
 /// The reply to one dump request, as far as it arrived.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Rows<E> {
     table: Table,
     sequence: u32,
     port: u32,
     /// What the table holds.
-    pub rows: Vec<Event>,
+    pub rows: Vec<E>,
     /// Datagrams with rows.
     pub parts: u32,
     /// The table changed meanwhile.
@@ -29,7 +36,7 @@ pub struct Reply {
     pub undecodable: Option<Undecodable>,
 }
 
-impl Reply {
+impl<E: Subject> Rows<E> {
     /// No datagram has come yet. `sequence` is that of the request, `port` the netlink port of the socket that sent it.
     pub const fn new(table: Table, sequence: u32, port: u32) -> Self {
         Self {
@@ -83,9 +90,10 @@ impl Reply {
                 }
                 _ => {
                     rows = true;
-                    match decode(&message) {
+                    match E::decode(&message) {
                         Decoded::Events(events) => {
-                            self.rows.extend(events.into_iter().filter(|row| self.table.has(row)));
+                            self.rows
+                                .extend(events.into_iter().filter(|row| row.is_of(self.table)));
                         }
                         Decoded::Ignored => {}
                         Decoded::Undecodable(undecodable) => {

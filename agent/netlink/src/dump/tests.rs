@@ -359,6 +359,7 @@ fn only_a_missing_table_may_be_refused() {
     };
     assert!(Table::Vlans.is_absent(&refused(Table::Vlans, libc::EOPNOTSUPP)));
     assert!(!Table::Vlans.is_absent(&refused(Table::Vlans, libc::EPERM)));
+    assert!(!Table::Vlans.is_absent(&refused(Table::Vlans, libc::EINVAL)));
     assert!(!Table::Links.is_absent(&refused(Table::Links, libc::EOPNOTSUPP)));
 }
 

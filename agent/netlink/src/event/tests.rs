@@ -34,7 +34,7 @@ fn dummies(count: usize) -> impl Iterator<Item = String> {
 // Broken if a message that cannot be decoded took the rest of its datagram with it, or went unnoticed.
 #[test]
 fn an_undecodable_message_is_a_loss_of_that_message_only() {
-    let mut drained = Drained::default();
+    let mut drained: Drained = Drained::default();
     let mut counters = Counters::default();
     let loss = take(&gone(&[7, 0, 9]), &mut drained, &mut counters);
     assert!(matches!(loss, Some(Loss::Undecodable(what)) if what.kind == 17), "{loss:?}");
@@ -358,5 +358,60 @@ fn vlans_arrive_as_they_are_dumped() {
         ip("link set swp1 nomaster");
         socket.drain(ALL).events.into_iter().for_each(|event| drop(view.fold(event)));
         assert_eq!(view.vlans(port).count(), 0, "a port that left");
+    });
+}
+
+// Broken if every MAC that a bridge learns, or a proxy entry, woke the listener to routes, or if it lost a host or a route.
+#[test]
+fn what_bridges_learn_stays_off_the_socket_of_routes() {
+    in_netns(|| async {
+        let mut socket = FibSocket::open().unwrap();
+        ip("link add swp1 type veth peer name h1");
+        ip("link add br0 type bridge");
+        ip("link set h1 master br0");
+        ip("address add 192.0.2.1/24 dev swp1");
+        ip("link set swp1 addrgenmode none");
+        ip("link set swp1 up");
+        // Blackholes go through it.
+        ip("link set lo up");
+        socket.drain(ALL);
+        bridge("fdb add 02:00:00:00:aa:03 dev h1 master static");
+        bridge("fdb add 02:00:00:00:aa:05 dev swp1 self");
+        bridge("fdb del 02:00:00:00:aa:03 dev h1 master");
+        ip("neighbour add proxy 192.0.2.8 dev swp1");
+        ip("neighbour del proxy 192.0.2.8 dev swp1");
+        assert_eq!(socket.drain(ALL), Drained::default());
+        for command in [
+            "neighbour add 192.0.2.9 lladdr 02:00:00:00:aa:06 nud permanent dev swp1",
+            "neighbour add 2001:db8::9 lladdr 02:00:00:00:aa:06 nud permanent dev swp1",
+            "route add blackhole 10.0.0.0/8",
+            "route del 10.0.0.0/8",
+            "route add unreachable 2001:db8::/48",
+            "nexthop add id 1 blackhole",
+            "nexthop del id 1",
+        ] {
+            ip(command);
+            let drained = socket.drain(ALL);
+            assert_eq!((drained.events.len(), drained.loss), (1, None), "{command}: {drained:?}");
+        }
+        assert!(socket.counters().messages >= 7);
+    });
+}
+
+// Broken if a storm of routes pushed out the word about a device, or went unnoticed itself.
+#[test]
+fn a_storm_of_routes_is_not_a_storm_of_devices() {
+    in_netns(|| async {
+        let mut routes = FibSocket::open_with(TINY).unwrap();
+        let mut devices = EventSocket::open_with(TINY).unwrap();
+        ip_batch((0..100).map(|n| format!("route add blackhole 10.0.{n}.0/24")));
+        let drained = routes.drain(ALL);
+        assert_eq!(drained.loss, Some(Loss::Overrun { errno: libc::ENOBUFS }));
+        assert_eq!(routes.counters().dropped + drained.messages, 100);
+        assert_eq!(devices.drain(ALL), Drained::default());
+        ip("route add blackhole 10.1.0.0/16");
+        let drained = routes.drain(ALL);
+        assert_eq!((drained.events.len(), drained.loss), (1, None), "it hears again");
+        assert!(format!("{routes:?}").starts_with("FibSocket"));
     });
 }

@@ -32,10 +32,11 @@ fn the_description_is_complete() {
         let found = ask(&method, json!({}));
         assert!(!matches!(found, Err(Failure::MethodNotFound(_))), "{method}");
     }
-    assert_eq!(words("method ").len(), 12);
+    assert_eq!(words("method ").len(), 15);
     for failure in [
         Failure::NotUnderstood(String::new()),
         Failure::NoSuchDevice(String::new()),
+        Failure::NoSuchRoute(String::new()),
         Failure::TimedOut(String::new()),
         Failure::ChipFailed(String::new()),
         Failure::NoChip,
@@ -71,6 +72,33 @@ fn arguments_are_checked() {
     assert!(
         matches!(ask("Nothing", json!({})), Err(Failure::MethodNotFound(m)) if m.ends_with("Agent.Nothing"))
     );
+}
+
+// Broken if a prefix that no route can have were looked for in vain, or many rows went to a client that takes one answer.
+#[test]
+fn routes_are_asked_for() {
+    let filter = RouteFilter {
+        table: Some(254),
+        prefix: Some("10.0.0.0/8".parse().unwrap()),
+        ..RouteFilter::default()
+    };
+    let arguments = json!({"table": 254, "prefix": "10.0.0.0/8"});
+    assert_eq!(ask("ListRoute", arguments.clone()), Ok(Request::ListRoute(filter)));
+    let filter = NeighbourFilter { address: Some([192, 0, 2, 9].into()), dev: None };
+    let neighbour = ask("ListNeighbour", json!({"address": "192.0.2.9"}));
+    assert_eq!(neighbour, Ok(Request::ListNeighbour(filter)));
+    let invalid = |name: &str| Err(Failure::InvalidParameter(name.to_owned()));
+    assert_eq!(ask("ListRoute", json!({"prefix": "10.0.0.1/8"})), invalid("prefix"));
+    assert_eq!(ask("ListRoute", json!({"lower": "swp1"})), invalid("lower"));
+    assert_eq!(ask("ExplainRoute", json!({"prefix": "10.0.0.1/8"})), invalid("prefix"));
+    assert_eq!(ask("ExplainRoute", json!({})), invalid("prefix"));
+    let prefix = "::/0".parse().unwrap();
+    let asked = Request::ExplainRoute { prefix, table: None, vrf: Some("red".into()) };
+    assert_eq!(ask("ExplainRoute", json!({"prefix": "::/0", "vrf": "red"})), Ok(asked));
+    for method in ["ListRoute", "ListNeighbour"] {
+        let text = format!(r#"{{"method":"{NAME}.{method}"}}"#);
+        assert_eq!(dispatch(&call(&text)), Err(Failure::ExpectedMore), "{method}");
+    }
 }
 
 // Broken if a wait could be for something that never comes about, or without end.

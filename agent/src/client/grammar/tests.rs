@@ -106,6 +106,63 @@ fn objects_verbs_and_prefixes() {
     }
 }
 
+// Broken if a prefix, an address or a table meant another than for `ip route` and `ip neigh`.
+#[test]
+fn routes_and_neighbours() {
+    let route = |edit: fn(&mut RouteFilter)| {
+        let mut filter = RouteFilter::default();
+        edit(&mut filter);
+        filter
+    };
+    let prefix = |text: &str| Some(text.parse().unwrap());
+    for (line, question) in [
+        ("route", Question::Route(RouteFilter::default())),
+        ("ro sh", Question::Route(RouteFilter::default())),
+        ("route dev swp1", Question::Route(route(|f| f.dev = Some("swp1".into())))),
+        ("route 10.0.0.0/8", Question::Route(route(|f| f.prefix = "10.0.0.0/8".parse().ok()))),
+        ("route show 10.0.0.1", Question::Route(route(|f| f.prefix = "10.0.0.1/32".parse().ok()))),
+        ("route list default", Question::Route(route(|f| f.prefix = "0.0.0.0/0".parse().ok()))),
+        ("route default", Question::Route(route(|f| f.prefix = "0.0.0.0/0".parse().ok()))),
+        ("route ::/0", Question::Route(route(|f| f.prefix = "::/0".parse().ok()))),
+        ("route table local", Question::Route(route(|f| f.table = Some(255)))),
+        ("route show ta 7 dev d", {
+            let filter = RouteFilter { dev: Some("d".into()), ..route(|f| f.table = Some(7)) };
+            Question::Route(filter)
+        }),
+        ("route vrf red", Question::Route(route(|f| f.vrf = Some("red".into())))),
+        ("route get ::1", Question::RouteGet(route(|f| f.address = "::1".parse().ok()))),
+        ("route get vrf red 10.0.0.1", {
+            let address = "10.0.0.1".parse().ok();
+            Question::RouteGet(RouteFilter { address, ..route(|f| f.vrf = Some("red".into())) })
+        }),
+        ("n", Question::Neighbour(NeighbourFilter::default())),
+        ("neigh show dev swp1 192.0.2.9", {
+            let address = Some([192, 0, 2, 9].into());
+            Question::Neighbour(NeighbourFilter { dev: Some("swp1".into()), address })
+        }),
+        ("neigh fe80::1", {
+            let address = "fe80::1".parse().ok();
+            Question::Neighbour(NeighbourFilter { dev: None, address })
+        }),
+    ] {
+        assert_eq!(ask(line).1, question, "{line}");
+    }
+    let explained = |line: &str| match ask(line).1 {
+        Question::ExplainRoute(filter) => (filter.prefix, filter.table),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(explained("explain 10.0.0.0/8"), (prefix("10.0.0.0/8"), None));
+    assert_eq!(explained("e 10.0.0.1 table 7"), (prefix("10.0.0.1/32"), Some(7)));
+    assert_eq!(explained("explain route default"), (prefix("0.0.0.0/0"), None));
+    for (line, dev) in [
+        ("explain default", "default"),
+        ("explain route", "route"),
+        ("explain dev 10.0.0.1", "10.0.0.1"),
+    ] {
+        assert_eq!(ask(line).1, Question::Explain(dev.into()), "{line}");
+    }
+}
+
 // Broken if options depended on their order, or the long forms were missing.
 #[test]
 fn options_combine_in_any_order() {
@@ -156,7 +213,22 @@ fn mistakes_are_named_in_one_line() {
     for (line, part) in [
         ("", "firsthop help"),
         ("nonsense", "'nonsense'"),
-        ("r", "rif, resource"),
+        ("r", "rif, route, resource"),
+        ("route get", "route get ADDRESS"),
+        ("route get swp1", "'swp1'"),
+        ("route get 10.0.0.0/8", "'10.0.0.0/8'"),
+        ("route 10.0.0.1/8", "10.0.0.0/8 has not"),
+        ("route 10.0.0.0/33", "'10.0.0.0/33'"),
+        ("route table all", "'all'"),
+        ("route table 7 vrf red", "not both"),
+        ("route dev", "`dev` needs"),
+        ("route lower swp1", "'lower'"),
+        ("route flush", "'flush'"),
+        ("neigh vrf red", "'vrf'"),
+        ("neigh 192.0.2.0/24", "'192.0.2.0/24'"),
+        ("explain route swp1", "'swp1'"),
+        ("explain 10.0.0.1/8", "10.0.0.0/8 has not"),
+        ("explain swp1 table 7", "'table'"),
         ("d", "diff, doctor"),
         ("-x rif", "'-x'"),
         ("-j=1 rif", "'-j=1'"),

@@ -9,18 +9,9 @@ use crate::views::{Check, CheckResult, Condition, Explanation, Hazard, VrrpRule}
 /// `firsthop explain DEV`
 pub(in crate::client) fn explanation(told: &Explanation) -> String {
     let Explanation { ifname, ifindex, what, .. } = told;
-    let fate = match told.state {
-        State::Offload => "is offloaded",
-        State::Held => "is held: rightly not in the chip",
-        State::NotOffloaded => "is NOT offloaded",
-        State::Refused => "should be in the chip: refused",
-        State::Failed => "should be in the chip: failed",
-        State::Pending => "is on its way into the chip",
-    };
-    let mut text = wrapped(&format!("{ifname} (ifindex {ifindex}, {what})"), fate, 2);
-    for condition in &told.conditions {
-        text.push_str(&line(condition));
-    }
+    let head = format!("{ifname} (ifindex {ifindex}, {what})");
+    let mut text = wrapped(&head, fate(told.state), 2);
+    text.extend(told.conditions.iter().map(condition));
     if let Some(place) = &told.place {
         text.push_str(&wrapped("  [ok]   in the chip:", place, 9));
     } else if let Some(place) = &told.bridge {
@@ -61,6 +52,18 @@ pub(in crate::client) fn explanation(told: &Explanation) -> String {
     text
 }
 
+/// What a state means, behind the name of something.
+pub(super) const fn fate(state: State) -> &'static str {
+    match state {
+        State::Offload => "is offloaded",
+        State::Held => "is held: rightly not in the chip",
+        State::NotOffloaded => "is NOT offloaded",
+        State::Refused => "should be in the chip: refused",
+        State::Failed => "should be in the chip: failed",
+        State::Pending => "is on its way into the chip",
+    }
+}
+
 /// A tc rule that traps advertisements, or why there is none.
 fn rule_line(rule: &VrrpRule) -> String {
     let (what, reason) = (rule.words(), rule.reason.as_deref());
@@ -81,13 +84,13 @@ fn device(handle: &str, driver: Option<&str>) -> String {
 }
 
 /// After the first condition that fails, the others are told but did not decide.
-fn line(condition: &Condition) -> String {
+pub(super) fn condition(condition: &Condition) -> String {
     let Condition { text, holds, decides, reason } = condition;
-    let code = reason.as_deref().unwrap_or_default();
+    let code = reason.as_deref().map_or_else(String::new, |code| format!(": {code}"));
     match (*holds, *decides) {
         (true, _) => wrapped("  [ok]   ", text, 9),
-        (false, true) => wrapped("  [FAIL] ", &format!("{text}: {code}"), 9),
-        (false, false) => wrapped("  [--]   ", &format!("{text}: {code} as well"), 9),
+        (false, true) => wrapped("  [FAIL] ", &format!("{text}{code}"), 9),
+        (false, false) => wrapped("  [--]   ", &format!("{text}{code} as well"), 9),
     }
 }
 

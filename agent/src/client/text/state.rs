@@ -54,6 +54,11 @@ pub(in crate::client) fn status(status: &Status) -> String {
     text.push_str(&counted("rifs", &status.rifs));
     text.push_str(&counted("vmacs", &status.vmacs));
     text.push_str(&format!("transit {}\n", status.transit));
+    for (name, counts) in [("routes", &status.routes), ("neighbours", &status.neighbours)] {
+        if !counts.is_empty() {
+            text.push_str(&counted(name, counts));
+        }
+    }
     text.push_str(&liveness(&status.liveness));
     text.extend(status.policers.iter().map(policer));
     text

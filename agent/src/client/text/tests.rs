@@ -6,6 +6,7 @@ use crate::api::Filter;
 use crate::client::Options;
 use crate::views;
 use crate::views::device::tests::{bench, facts};
+use crate::views::route::tests::router;
 use crate::views::tests::{Bench, macvlan, switch};
 
 fn plain() -> Options {
@@ -172,4 +173,100 @@ fn flags_and_their_evidence() {
         vmac: rows.pop(),
     };
     assert!(change(&happened, None).ends_with(" offload flags two_actives,orphan\n"));
+}
+
+// Broken if a line of `route` or `neigh` looked other than `ip` has it, or did not end with what the chip does and why.
+#[test]
+fn lines_of_routes() {
+    let mut bench = router();
+    let vrf = firsthop_model::topology::LinkKind::Vrf { table: 7 };
+    bench.link(crate::views::tests::link(30, "red", "02:00:00:00:00:30", vrf));
+    let (rows, _) = views::Routes::default().page(&bench.reconciler);
+    let text: String = rows.iter().map(route).collect();
+    assert_eq!(
+        text,
+        "default via 192.0.2.9 dev swp1 offload\n\
+         blackhole 10.1.0.0/16 offload\n\
+         10.2.0.0/16 via 192.0.2.9 dev swp1 offload\n\
+         10.3.0.0/16 via 192.0.2.8 dev swp1 trap next_hop_unresolved\n\
+         10.4.0.0/16 nexthop via 192.0.2.9 dev swp1 weight 1 \
+         nexthop via 198.51.100.9 dev swp2 weight 1 held next_hop_unresolved\n\
+         10.5.0.0/16 via 203.0.113.9 dev eth0 trap next_hop_no_rif\n\
+         10.6.0.0/16 dev vrrp5 trap next_hop_macvlan\n\
+         prohibit 10.7.0.0/16 trap\n\
+         192.0.2.0/24 dev swp1 offload\n\
+         local 192.0.2.1 dev swp1 table local trap\n"
+    );
+    let other = views::Route {
+        vrf: Some("red".into()),
+        table: 7,
+        metric: Some(20),
+        action: None,
+        state: firsthop_model::intent::State::Refused,
+        reason: Some("route_table_full".into()),
+        ..rows[2].clone()
+    };
+    let line = "10.2.0.0/16 via 192.0.2.9 dev swp1 vrf red metric 20 refused route_table_full\n";
+    assert_eq!(route(&other), line);
+    let (rows, _) = views::Neighbours::default().page(&bench.reconciler);
+    assert_eq!(
+        rows.iter().map(neighbour).collect::<String>(),
+        "192.0.2.8 dev swp1 held next_hop_unresolved\n\
+         192.0.2.9 dev swp1 lladdr 02:00:00:00:00:09 offload\n\
+         203.0.113.9 dev eth0 lladdr 02:00:00:00:00:99 not_offloaded next_hop_no_rif\n"
+    );
+}
+
+// Broken if an explanation of a route did not show what the kernel has, what failed, or what to do.
+#[test]
+fn explanation_of_a_route() {
+    let bench = router();
+    let told = |prefix: &str| {
+        let told = views::explain_route(&bench.reconciler, None, prefix.parse().unwrap());
+        route_explanation(&told.unwrap())
+    };
+    assert_eq!(
+        told("10.5.0.0/16"),
+        "10.5.0.0/16 via 203.0.113.9 dev eth0 goes to the CPU\n  \
+         kernel : 10.5.0.0/16 via 203.0.113.9 dev eth0 table main metric 0\n  \
+         [ok]   the chip routes (`routing` is \"hardware\")\n  \
+         [ok]   its table is that of a virtual router (0)\n  \
+         [ok]   the chip has routes of this kind (unicast)\n  \
+         [FAIL] eth0 has a router interface: next_hop_no_rif\n  \
+         [ok]   the chip took it, and all that it stands on\n  \
+         chip   : 10.5.0.0/16 in virtual router 0: to the CPU\n  \
+         reason : next_hop_no_rif: The route leads out of a device without a router\n           \
+         interface in the chip.\n  \
+         effect : Packets to it go to the CPU, and the kernel routes them.\n  \
+         fix    : Nothing, unless the device should be one of the chip's: `firsthop\n           \
+         explain eth0` says why it is not.\n"
+    );
+    let good = told("10.2.0.0/16");
+    assert!(good.starts_with("10.2.0.0/16 via 192.0.2.9 dev swp1 is offloaded\n"), "{good}");
+    assert!(!good.contains("FAIL") && !good.contains("reason"), "{good}");
+}
+
+// Broken if the summary of a router ran over 80 columns, or did not say how many routes the chip goes by.
+#[test]
+fn status_of_a_router() {
+    let counts =
+        |offload| [("offload".to_owned(), offload), ("not_offloaded".to_owned(), 4)].into();
+    let mut of: views::Status = serde_json::from_value(serde_json::json!({
+        "synced": true, "stale": false, "generation": 1,
+        "netlink": { "messages": 1, "dropped": 0, "overruns": 0, "receive_buffer": 1 },
+        "resyncs": {}, "hw": { "writes": 1, "failures": 0, "pending": 0 }, "rifs": {}, "vmacs": {},
+        "transit": "hardware (119996 routes)",
+        "liveness": { "watch": "off", "advertisements": 0, "dropped": 0, "flags": {} },
+        "device": { "connected": true, "mode": "manage" },
+    }))
+    .unwrap();
+    (of.routes, of.neighbours) = (counts(120_000), counts(8000));
+    let text = status(&of);
+    let lines = "\ntransit hardware (119996 routes)\n\
+                 routes not_offloaded 4 offload 120000\n\
+                 neighbours not_offloaded 4 offload 8000\n";
+    assert!(text.contains(lines), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    (of.routes, of.neighbours, of.transit) = (Default::default(), Default::default(), "cpu".into());
+    assert!(status(&of).contains("\ntransit cpu\nliveness "), "{}", status(&of));
 }

@@ -36,6 +36,8 @@ fn surroundings() {
         hw: Hardware::default(),
         rifs: BTreeMap::new(),
         vmacs: BTreeMap::new(),
+        routes: BTreeMap::new(),
+        neighbours: BTreeMap::new(),
         transit: "cpu".into(),
         liveness: watch(Power::On, None),
         device: Device {

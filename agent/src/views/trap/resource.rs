@@ -25,14 +25,25 @@ pub struct Sizes {
     pub fids: Option<u64>,
     /// Link aggregation groups
     pub lags: Option<u64>,
+    /// IPv4 routes
+    pub routes_ipv4: Option<u64>,
+    /// IPv6 routes
+    pub routes_ipv6: Option<u64>,
+    /// Hosts on links
+    pub neighbours: Option<u64>,
+    /// Next hops
+    pub adjacencies: Option<u64>,
 }
+
+/// Which rows are a table's.
+type Ours = fn(&Key) -> bool;
 
 /// The chip's tables, as far as Firsthop fills them.
 pub fn resources(reconciler: &Reconciler, sizes: Sizes) -> Vec<Resource> {
     let limits = reconciler.limits();
     let applied = reconciler.applied();
     let (_, virtual_routers, profiles) = reconciler.allocation().occupancy();
-    let rows = |ours: fn(&Key) -> bool| Some(count(applied.tables().keys().filter(|k| ours(k))));
+    let rows = |ours: Ours| Some(count(applied.tables().keys().filter(|k| ours(k))));
     let resource = |name: &str, size: u64, occ| Resource { name: name.to_owned(), size, occ };
     let mut found = vec![
         resource("rif_mac_profiles", limits.mac_profiles.into(), u64::try_from(profiles).ok()),
@@ -43,14 +54,19 @@ pub fn resources(reconciler: &Reconciler, sizes: Sizes) -> Vec<Resource> {
             u64::try_from(virtual_routers).ok(),
         ),
     ];
-    if let Some(size) = sizes.fdb {
-        found.push(resource("fdb", size, rows(|key| matches!(key, Key::RouterMac(..)))));
-    }
-    if let Some(size) = sizes.fids {
-        found.push(resource("fids", size, rows(|key| matches!(key, Key::Fid(_)))));
-    }
-    if let Some(size) = sizes.lags {
-        found.push(resource("lags", size, rows(|key| matches!(key, Key::Lag(_)))));
+    let ipv4 = |key: &Key| matches!(key, Key::Route(_, prefix) if prefix.addr().is_ipv4());
+    let ipv6 = |key: &Key| matches!(key, Key::Route(_, prefix) if prefix.addr().is_ipv6());
+    let tables: [(&str, Option<u64>, Ours); 7] = [
+        ("fdb", sizes.fdb, |key| matches!(key, Key::RouterMac(..))),
+        ("fids", sizes.fids, |key| matches!(key, Key::Fid(_))),
+        ("lags", sizes.lags, |key| matches!(key, Key::Lag(_))),
+        ("routes_ipv4", sizes.routes_ipv4, ipv4),
+        ("routes_ipv6", sizes.routes_ipv6, ipv6),
+        ("neighbours", sizes.neighbours, |key| matches!(key, Key::Neighbour(..))),
+        ("adjacencies", sizes.adjacencies, |key| matches!(key, Key::Adjacency(_))),
+    ];
+    for (name, size, ours) in tables {
+        found.extend(size.map(|size| resource(name, size, rows(ours))));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found

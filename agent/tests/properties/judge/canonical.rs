@@ -1,16 +1,17 @@
-//! The chip without its numbers: indices of router interfaces, FIDs, virtual routers, LAGs and MAC profiles are replaced by what
-//! they stand for, so that two chips can be compared that came to the same state in different ways.
+//! The chip without its numbers: indices of router interfaces, FIDs, virtual routers, LAGs, MAC profiles and next hops are replaced
+//! by what they stand for, so that two chips can be compared that came to the same state in different ways.
 //!
 //! ```text
 //!   LAG   the ports that are members                  RIF   the {port, VID} that lead to it, or its VLAN
 //!   FID   802.1Q its VID; 802.1D the {port, VID} in it, and its RIF; sub-port its RIF
-//!   VR    the RIFs in it
+//!   VR    the RIFs in it                              next hop   the routes of its group, and its place in it
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_model::chip::{
-    Entry, Fid, FidFamily, LagId, MacProfile, PortOrLag, Rif, RifIndex, RifKind, Tables, VrId,
+    AdjacencyIndex, Entry, Fid, FidFamily, Key, LagId, MacProfile, PortOrLag, Rif, RifIndex,
+    RifKind, RouteAction, Tables, VrId,
 };
 use hwsim::chip::Dump;
 
@@ -40,8 +41,19 @@ pub(crate) fn bare_chip(rig: &Rig) -> BTreeSet<String> {
     }
     for route in &dump.routes {
         let vr = names.vr(route.vr);
-        lines.insert(format!("route {vr} {} {} {:?}", route.prefix, route.action, route.trap));
+        // A route that does not forward names no router interface, whatever its number is.
+        let erif = route.erif.filter(|_| route.trap.is_none()).map(|rif| names.rif(rif));
+        let hops = names.group(&dump, route.adjacency, route.ecmp_size);
+        lines.insert(format!(
+            "route {vr} {} {} {:?} rif {erif:?} next hops {hops:?}",
+            route.prefix, route.action, route.trap
+        ));
     }
+    for neighbour in &dump.neighbours {
+        let rif = names.rif(neighbour.rif);
+        lines.insert(format!("neighbour {rif} {} {}", neighbour.address, neighbour.mac));
+    }
+    lines.insert(format!("next hops: {}", dump.adjacencies.len()));
     for fid in &dump.fids {
         let irif = fid.irif.map(|rif| names.rif(rif));
         lines.insert(format!("fid {} rsp {} rif {irif:?}", names.fid(fid.fid), fid.flood_rsp));
@@ -104,6 +116,14 @@ impl Names {
         self.fids.get(&fid).map_or("dangling", String::as_str)
     }
 
+    /// Where the next hops of a route lead.
+    fn group(&self, dump: &Dump, first: Option<u32>, size: Option<u16>) -> Vec<String> {
+        let Some((first, size)) = first.zip(size) else { return Vec::new() };
+        let indices = first..first.saturating_add(size.into());
+        let hops = dump.adjacencies.iter().filter(|hop| indices.contains(&hop.adjacency));
+        hops.map(|hop| format!("{} {} {:?}", self.rif(hop.rif), hop.mac, hop.trap)).collect()
+    }
+
     fn vr(&self, vr: u16) -> &str {
         self.vrs.get(&vr).map_or("empty", String::as_str)
     }
@@ -125,15 +145,21 @@ struct Numbers {
     rifs: BTreeMap<RifIndex, RifIndex>,
     lags: BTreeMap<LagId, LagId>,
     fids: BTreeMap<Fid, Fid>,
+    adjacencies: BTreeMap<AdjacencyIndex, AdjacencyIndex>,
 }
 
 impl Numbers {
     fn of(rig: &Rig, tables: &Tables) -> Self {
         let mut in_lag = BTreeMap::<LagId, BTreeSet<u16>>::new();
         let mut in_fid = BTreeMap::<Fid, BTreeSet<(u16, u16)>>::new();
+        let mut in_group = BTreeMap::<(AdjacencyIndex, u16), BTreeSet<Key>>::new();
         let mut rifs = BTreeMap::new();
         for entry in tables.values() {
             match entry {
+                Entry::Route { vr, prefix, action: RouteAction::Remote { first, size } } => {
+                    let routes = in_group.entry((*first, *size)).or_default();
+                    routes.insert(Key::Route(table(rig, *vr), *prefix));
+                }
                 Entry::Lag { lag } => _ = in_lag.entry(*lag).or_default(),
                 Entry::LagCollector { lag, port } => {
                     in_lag.entry(*lag).or_default().insert(port.0);
@@ -155,6 +181,7 @@ impl Numbers {
             rifs,
             lags: ranked(in_lag).into_iter().map(|(lag, rank)| (lag, LagId(rank))).collect(),
             fids: ranked(in_fid).into_iter().map(|(fid, rank)| (fid, Fid(4095 + rank))).collect(),
+            adjacencies: adjacencies(in_group),
         }
     }
 
@@ -172,6 +199,10 @@ impl Numbers {
             FidFamily::Dot1d => self.fids.get(&fid).copied().unwrap_or(fid),
             FidFamily::Router => Fid::of_subport(self.rif(RifIndex(fid.0 - Fid::ROUTER_BASE))),
         }
+    }
+
+    fn adjacency(&self, index: AdjacencyIndex) -> AdjacencyIndex {
+        self.adjacencies.get(&index).copied().unwrap_or(index)
     }
 
     fn at(&self, at: PortOrLag) -> PortOrLag {
@@ -196,9 +227,19 @@ impl Numbers {
     fn applied(&self, rig: &Rig, mut entry: Entry) -> Entry {
         match &mut entry {
             Entry::Rif(rif) => *rif = self.rif_row(rig, rif),
-            Entry::VrTree { vr, .. }
-            | Entry::MulticastDefault { vr, .. }
-            | Entry::Route { vr, .. } => *vr = table(rig, *vr),
+            Entry::VrTree { vr, .. } | Entry::MulticastDefault { vr, .. } => *vr = table(rig, *vr),
+            Entry::Route { vr, action, .. } => {
+                *vr = table(rig, *vr);
+                match action {
+                    RouteAction::Local(rif) => *rif = self.rif(*rif),
+                    RouteAction::Remote { first, .. } => *first = self.adjacency(*first),
+                    RouteAction::Ip2me | RouteAction::Trap(_) | RouteAction::Discard => {}
+                }
+            }
+            Entry::Adjacency { index, rif, .. } => {
+                (*index, *rif) = (self.adjacency(*index), self.rif(*rif));
+            }
+            Entry::Neighbour { rif, .. } => *rif = self.rif(*rif),
             Entry::Fid { fid } | Entry::RouterMac { fid, .. } => *fid = self.fid(*fid),
             Entry::FidRif { fid, rif } => (*fid, *rif) = (self.fid(*fid), self.rif(*rif)),
             Entry::EgressVid { rif, .. } => *rif = self.rif(*rif),
@@ -217,6 +258,7 @@ impl Numbers {
             | Entry::Trap { .. }
             | Entry::LpmTree { .. }
             | Entry::LpmTreeShape { .. }
+            | Entry::Multipath
             | Entry::PortPvid { .. }
             | Entry::PortVlan { .. }
             | Entry::PortLearning { .. }
@@ -230,6 +272,18 @@ impl Numbers {
 
 fn table(rig: &Rig, vr: VrId) -> VrId {
     VrId(u16::try_from(rig.table_of(vr)).unwrap_or(u16::MAX))
+}
+
+/// Next hops one after the other, far from those that have no route and keep their number.
+fn adjacencies(
+    in_group: BTreeMap<(AdjacencyIndex, u16), BTreeSet<Key>>,
+) -> BTreeMap<AdjacencyIndex, AdjacencyIndex> {
+    let ranks = ranked(in_group).into_iter().map(|(group, rank)| (rank, group));
+    let groups: BTreeMap<_, _> = ranks.collect();
+    let places = groups
+        .into_values()
+        .flat_map(|(first, size)| (0..u32::from(size)).map(move |n| first.0 + n));
+    places.map(AdjacencyIndex).zip((1 << 24..).map(AdjacencyIndex)).collect()
 }
 
 /// Numbers by what they stand for, in order.

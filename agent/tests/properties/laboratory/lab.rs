@@ -414,6 +414,8 @@ impl Lab {
                 return self.kernel.begin_dump(self.now, &mut self.chance, trouble);
             }
             Output::Ask(question) => return self.kernel.ask(question),
+            // its kernel has none
+            Output::DumpRoutes => return self.tell(Input::DumpedRoutes(Some(Box::default()))),
             Output::Log(LogStep::Replace(text)) => return self.log = Some(text),
             Output::Log(LogStep::Append(text)) => {
                 return self.log.as_mut().expect("it was begun").push_str(&text);

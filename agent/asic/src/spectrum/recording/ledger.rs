@@ -6,8 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emad::Register;
+use emad::register::{Protocol, Raleu, RauhtOp};
 use firsthop_model::LocalPort;
-use firsthop_model::chip::{Entry, Fid, FloodTo, Key, Rif, RifKind, TrapGroupId, Vid};
+use firsthop_model::chip::{
+    AdjacencyIndex, Entry, Fid, FloodTo, Key, Rif, RifIndex, RifKind, RouteAction, TrapGroupId, Vid,
+};
 use firsthop_model::topology::StpState;
 use serde::{Deserialize, Serialize};
 
@@ -109,9 +112,41 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A write was executed.
     pub(super) fn write(&mut self, register: &Register) {
+        match register {
+            Register::Raleu(raleu) => self.regroup(raleu),
+            Register::Rauht(rauht) if rauht.op == RauhtOp::WRITE_DELETE_ALL => {
+                self.forget_hosts(RifIndex(rauht.rif), rauht.dip.is_ipv4());
+            }
+            _ => {}
+        }
         for key in registers::rows(register, Told::Write, &UNKNOWN) {
             let row = registers::read(&key, register, &UNKNOWN);
             self.set(key, row);
+        }
+    }
+
+    /// Routes of one group have another one.
+    fn regroup(&mut self, raleu: &Raleu) {
+        let group = |first, size| RouteAction::Remote { first: AdjacencyIndex(first), size };
+        let from = group(raleu.adjacency_index, raleu.ecmp_size);
+        let to = group(raleu.new_adjacency_index, raleu.new_ecmp_size);
+        let ipv4 = raleu.protocol == Protocol::Ipv4;
+        for entry in self.held.values_mut() {
+            if let Entry::Route { vr, prefix, action } = entry
+                && (vr.0, prefix.addr().is_ipv4()) == (raleu.virtual_router, ipv4)
+                && *action == from
+            {
+                *action = to;
+            }
+        }
+    }
+
+    /// The hosts of a router interface are deleted, those of one family.
+    fn forget_hosts(&mut self, rif: RifIndex, ipv4: bool) {
+        let doomed = |key: &&Key| matches!(key, Key::Neighbour(of, ip) if *of == rif && ip.is_ipv4() == ipv4);
+        let known = self.held.keys().chain(&self.foreign);
+        for key in known.filter(doomed).cloned().collect::<Vec<_>>() {
+            self.set(key, Row::Empty);
         }
     }
 
@@ -189,8 +224,9 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use emad::register::{Qpcr, Ritr, RitrType, Smid2};
-    use firsthop_model::chip::{FloodClass, PolicerId};
+    use emad::register::{Qpcr, Rauht, Ritr, RitrType, Smid2};
+    use firsthop_model::Mac;
+    use firsthop_model::chip::{Change, FloodClass, PolicerId, VrId};
 
     use super::*;
 
@@ -230,6 +266,60 @@ mod tests {
         assert!(ledger.read(&answer.into()), "port 3 was never written");
         assert_eq!(ledger.held.len(), 2);
         assert_eq!(ledger.empty.len(), 1);
+    }
+
+    // Broken if a register that changes many rows at once left those that it means, or took others.
+    #[test]
+    fn sweeping_writes_are_of_one_router_interface_or_group() {
+        let mut ledger = Ledger::default();
+        let mut write = |entry: Entry| {
+            let register = registers::write(&Change::Add(entry), &UNKNOWN).unwrap();
+            ledger.write(&register);
+        };
+        let mac = Mac([2, 0, 0, 0, 0, 1]);
+        let host = |rif, ip: &str| (RifIndex(rif), ip.parse().unwrap());
+        let hosts = [host(1, "192.0.2.1"), host(1, "2001:db8::1"), host(2, "192.0.2.1")];
+        for (rif, ip) in hosts {
+            write(Entry::Neighbour { rif, ip, mac });
+        }
+        let group = |first, size| RouteAction::Remote { first: AdjacencyIndex(first), size };
+        let routes = [
+            (1, "192.0.2.0/24", group(10, 2)),
+            (1, "198.51.100.0/24", group(10, 1)),
+            (1, "2001:db8::/32", group(10, 2)),
+            (2, "192.0.2.0/24", group(10, 2)),
+        ];
+        let route = |(vr, prefix, action): (u16, &str, RouteAction)| Entry::Route {
+            vr: VrId(vr),
+            prefix: prefix.parse().unwrap(),
+            action,
+        };
+        for of in routes {
+            write(route(of));
+        }
+        let all = Rauht::new(RauhtOp::WRITE_DELETE_ALL, 1, emad::Mac(mac.0), hosts[0].1);
+        ledger.write(&all.into());
+        let (adjacency_index, ecmp_size) = (10, 2);
+        let (new_adjacency_index, new_ecmp_size) = (20, 3);
+        let protocol = Protocol::Ipv4;
+        let raleu = Raleu {
+            protocol,
+            virtual_router: 1,
+            adjacency_index,
+            ecmp_size,
+            new_adjacency_index,
+            new_ecmp_size,
+        };
+        ledger.write(&raleu.into());
+
+        assert_eq!(ledger.empty, BTreeSet::from([Key::Neighbour(hosts[0].0, hosts[0].1)]));
+        let moved = (1, "192.0.2.0/24", group(20, 3));
+        let mut expected = vec![route(moved)];
+        expected.extend(routes[1..].iter().copied().map(route));
+        let left = hosts[1..].iter().map(|(rif, ip)| Entry::Neighbour { rif: *rif, ip: *ip, mac });
+        expected.extend(left);
+        let expected = expected.into_iter().map(|entry| (entry.key(), entry));
+        assert_eq!(ledger.held, expected.collect());
     }
 
     // Broken if a policer that was never set up, or one that was removed, were shown as one in use.

@@ -93,6 +93,9 @@ impl State {
             (_, Register::Svfa(svfa)) => self.set_mapping(svfa),
             (_, Register::Ralue(ralue)) => self.set_route(ralue),
             (_, Register::Ratr(ratr)) => self.set_adjacency(ratr),
+            (_, Register::Rauht(rauht)) => {
+                self.neighbours.insert((rauht.rif, rauht.dip), rauht.mac);
+            }
             (_, Register::Hpkt(hpkt)) => self.read_trap(hpkt),
             // A group that was never written reads as one without policer and priority.
             (_, Register::Htgt(htgt))
@@ -122,6 +125,9 @@ impl State {
                 if let Some(key) = route(ralue) {
                     self.routes.remove(&key);
                 }
+            }
+            Register::Rauht(rauht) => {
+                self.neighbours.remove(&(rauht.rif, rauht.dip));
             }
             _ => {}
         }

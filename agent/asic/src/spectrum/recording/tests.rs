@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use emad::register::{
-    Hpkt, HpktAction, Htgt, Qpcr, Ralue, RalueAction, RalueOp, Rauht, RauhtOp, Reiv, Rgcr, Ritr,
-    RitrType, Sfd, SfdAction, SfdOp, SfdPolicy, SfdRecord, Sfdf, SfdfFlush, Sfmr, SfmrOp, Sfn,
-    Slcor, Sldr, Svfa, TrapAction,
+    Hpkt, HpktAction, Htgt, Protocol, Qpcr, Raleu, Ralue, RalueAction, RalueOp, Ratr, RatrOp,
+    Rauht, RauhtOp, Reiv, Rgcr, Ritr, RitrType, Sfd, SfdAction, SfdOp, SfdPolicy, SfdRecord, Sfdf,
+    SfdfFlush, Sfmr, SfmrOp, Sfn, Slcor, Sldr, Svfa, TrapAction,
 };
 use emad::{Frame, Method, Register};
 use firsthop_model::chip::{Change, Tables as Applied};
@@ -18,7 +18,7 @@ use super::*;
 use crate::spectrum::registers::Dialect;
 use crate::spectrum::session::{Session, Settings};
 use crate::spectrum::synchronous::{read, settle};
-use crate::spectrum::tests::{bridges, router_port};
+use crate::spectrum::tests::{bridges, router_port, routes};
 use crate::{Capabilities, Ticket};
 
 const PORTS: u16 = 4;
@@ -167,6 +167,57 @@ fn a_life_reads_back_as_what_the_chip_dumps() {
     life.scan(&keys);
     life.check();
 
+    rows_come_and_go(&mut life, &entries);
+}
+
+// The same of routes, next hops and hosts: those that were written, and those that somebody only looked at.
+#[test]
+fn routes_read_back_as_what_the_chip_dumps() {
+    let mut life = Life::new();
+    let entries = routes();
+    let keys: Vec<Key> = entries.iter().map(Entry::key).collect();
+    life.scan(&keys);
+    life.apply(entries.iter().cloned().map(Change::Add));
+    life.check();
+    let written = life.recording();
+    life.file.truncate(24);
+    life.scan(&keys);
+    let read = life.recording();
+    assert!(!read.summary.whole);
+    assert_eq!(read.tables.routes, written.tables.routes);
+    assert_eq!(read.tables.adjacencies, written.tables.adjacencies);
+    assert_eq!(read.tables.neighbours, written.tables.neighbours);
+
+    let mut life = Life::new();
+    life.apply(entries.iter().cloned().map(Change::Add));
+    life.scan(&keys);
+    life.check();
+    rows_come_and_go(&mut life, &entries);
+    life.scan(&keys);
+    life.check();
+}
+
+// Broken if a host were still shown after somebody looked, and it was gone.
+#[test]
+fn a_look_at_an_absent_host_settles_it() {
+    let mut life = Life::begun();
+    let host = |op| Rauht::new(op, 1, mac(9), [192, 0, 2, 9].into());
+    let fid = Sfmr { fid: 5121, flood_rsp: true, ..Sfmr::default() };
+    life.write(fid).unwrap();
+    let kind = RitrType::SpIf { lag: false, system_port: 2, efid: 5121, vid: 0 };
+    life.write(Ritr { enable: true, rif: 1, kind, mtu: 1500, ..Ritr::default() }).unwrap();
+    life.write(host(RauhtOp::WRITE_ADD)).unwrap();
+    assert_eq!(life.recording().tables.neighbours.len(), 1);
+    life.fault(r#"{"register":"rauht","action":"drop_reply"}"#);
+    assert!(life.write(host(RauhtOp::WRITE_DELETE)).is_none());
+    life.query(host(RauhtOp::QUERY_READ)).unwrap();
+    let Recording { tables, rows, .. } = life.recording();
+    assert_eq!(tables.neighbours, []);
+    assert!(!rows.held.iter().any(|entry| matches!(entry, Entry::Neighbour { .. })));
+}
+
+/// The rows of a life so far are these, and none is left when they are removed.
+fn rows_come_and_go(life: &mut Life, entries: &[Entry]) {
     let recording = life.recording();
     assert!(recording.summary.whole && recording.summary.notes().is_empty());
     let lasting = |entry: &Entry| !matches!(entry, Entry::Learnt { .. });
@@ -354,18 +405,47 @@ fn register() -> impl Strategy<Value = Register> {
             };
             Sfdf { flush_static, ..Sfdf::new(flush_type) }.into()
         }),
-        (0_u16..2, prefix(), 0..5, rif()).prop_map(|(vr, (ip, len), kind, local_erif)| {
-            let (trap_action, trap_id) =
-                if kind == 1 { (TrapAction::DiscardError, 0) } else { (TrapAction::Trap, 0x70) };
+        (0_u16..2, prefix(), 0..6, rif()).prop_map(|(vr, (ip, len), kind, local_erif)| {
+            let (trap_action, trap_id) = match kind {
+                1 => (TrapAction::DiscardError, 0),
+                5 => (TrapAction::Nop, 0),
+                _ => (TrapAction::Trap, 0x70),
+            };
             let op = if kind == 0 { RalueOp::WRITE_DELETE } else { RalueOp::WRITE_WRITE };
             let (adjacency_index, ecmp_size) = (1, 1);
             let action = match kind {
-                0 | 1 => RalueAction::Ip2me { tunnel_ptr: None },
-                2 | 3 => RalueAction::Local { trap_action, trap_id, local_erif },
+                0 => RalueAction::Ip2me { tunnel_ptr: None },
+                1..=3 => RalueAction::Local { trap_action, trap_id, local_erif },
                 _ => RalueAction::Remote { trap_action, trap_id, adjacency_index, ecmp_size },
             };
             Ralue::new(op, vr, ip, len, action).into()
         }),
+        (0_u32..4, rif(), 0_u8..4, 0_usize..3).prop_map(|(adjacency_index, rif, last, kind)| {
+            let trap = [TrapAction::Nop, TrapAction::Trap, TrapAction::DiscardError];
+            Ratr {
+                op: RatrOp::WRITE_WRITE_ENTRY,
+                v: last > 0,
+                adjacency_index,
+                egress_router_interface: rif,
+                trap_action: trap[kind],
+                eth_destination_mac: mac(last),
+                ..Ratr::default()
+            }
+            .into()
+        }),
+        (0_u16..2, 0_u32..3, 1_u16..3, 0_u32..3, 1_u16..3).prop_map(
+            |(virtual_router, adjacency_index, ecmp_size, new_adjacency_index, new_ecmp_size)| {
+                Raleu {
+                    protocol: Protocol::Ipv4,
+                    virtual_router,
+                    adjacency_index,
+                    ecmp_size,
+                    new_adjacency_index,
+                    new_ecmp_size,
+                }
+                .into()
+            }
+        ),
         (rif(), 0_u8..3, 0_usize..3).prop_map(|(rif, last, op)| {
             let op = [RauhtOp::WRITE_ADD, RauhtOp::WRITE_DELETE, RauhtOp::WRITE_DELETE_ALL][op];
             Rauht::new(op, rif, mac(last), IpAddr::from([192, 0, 2, last])).into()

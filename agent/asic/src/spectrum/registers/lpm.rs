@@ -14,7 +14,7 @@ use emad::register::{
     Protocol, Ralst, RalstBin, Ralta, RaltaOp, Raltb, Ralue, RalueAction, RalueEntry, RalueOp,
     TrapAction,
 };
-use firsthop_model::chip::{Entry, RouteAction, TrapId, VrId};
+use firsthop_model::chip::{AdjacencyIndex, Entry, RifIndex, RouteAction, TrapId, VrId};
 use firsthop_model::types::Family;
 use ipnet::IpNet;
 
@@ -120,11 +120,22 @@ fn ralue(op: RalueOp, vr: VrId, prefix: IpNet, action: RouteAction) -> Register 
     let action = match action {
         RouteAction::Ip2me => RalueAction::Ip2me { tunnel_ptr: None },
         // As the driver says routes whose packets only the CPU can deal with (`mlxsw_sp_fib_entry_op_local`).
-        RouteAction::Trap(id) => {
-            RalueAction::Local { trap_action: TrapAction::Trap, trap_id: id.0, local_erif: 0 }
-        }
+        RouteAction::Trap(id) => local(TrapAction::Trap, id.0, 0),
+        // `mlxsw_sp_fib_entry_op_blackhole`
+        RouteAction::Discard => local(TrapAction::DiscardError, 0, 0),
+        RouteAction::Local(rif) => local(TrapAction::Nop, 0, rif.0),
+        RouteAction::Remote { first, size } => RalueAction::Remote {
+            trap_action: TrapAction::Nop,
+            trap_id: 0,
+            adjacency_index: first.0,
+            ecmp_size: size,
+        },
     };
     Ralue::new(op, vr.0, prefix.addr(), prefix.prefix_len(), action).into()
+}
+
+const fn local(trap_action: TrapAction, trap_id: u16, local_erif: u16) -> RalueAction {
+    RalueAction::Local { trap_action, trap_id, local_erif }
 }
 
 /// A query of a route that is not there is refused by the chip, so that an answer always is a route.
@@ -142,6 +153,17 @@ pub(super) fn read_route(vr: VrId, prefix: IpNet, ralue: &Ralue) -> Row {
         RalueAction::Local { trap_action: TrapAction::Trap, trap_id, .. } => {
             RouteAction::Trap(TrapId(trap_id))
         }
+        RalueAction::Local { trap_action: TrapAction::DiscardError, .. } => RouteAction::Discard,
+        RalueAction::Local { trap_action: TrapAction::Nop, local_erif, .. } => {
+            RouteAction::Local(RifIndex(local_erif))
+        }
+        // A group of none leads nowhere.
+        RalueAction::Remote {
+            trap_action: TrapAction::Nop,
+            adjacency_index,
+            ecmp_size: size @ 1..,
+            ..
+        } => RouteAction::Remote { first: AdjacencyIndex(adjacency_index), size },
         _ => return Row::Foreign,
     };
     let route = matches!(ralue.entry_type, RalueEntry::Route | RalueEntry::MarkerAndRoute);

@@ -3,9 +3,11 @@
 //! Not for the forwarding database (SFD, SFN, SFDF), which has rows that nobody wrote.
 
 use emad::Register;
-use emad::register::{Rmft2Groups, SlcorCol, SldrOp, SvfaMapping};
+use emad::register::{RatrOp, RauhtOp, Rmft2Groups, SlcorCol, SldrOp, SvfaMapping};
 use firsthop_model::LocalPort;
-use firsthop_model::chip::{Fid, Key, LagId, PolicerId, RifIndex, TrapGroupId, TrapId, Vid, VrId};
+use firsthop_model::chip::{
+    AdjacencyIndex, Fid, Key, LagId, PolicerId, RifIndex, TrapGroupId, TrapId, Vid, VrId,
+};
 use firsthop_model::types::Family;
 use ipnet::IpNet;
 
@@ -90,6 +92,22 @@ pub fn rows(register: &Register, told: Told, dialect: &Dialect) -> Vec<Key> {
                 .into_iter()
                 .collect()
         }
+        Register::Recr2(_) => vec![Key::Multipath],
+        // Whether a write that spares what is in use was made, no answer says.
+        Register::Ratr(ratr)
+            if told == Told::Answer || ratr.op != RatrOp::WRITE_WRITE_ENTRY_ON_ACTIVITY =>
+        {
+            vec![Key::Adjacency(AdjacencyIndex(ratr.adjacency_index))]
+        }
+        Register::Rauht(rauht)
+            if told == Told::Answer
+                || matches!(
+                    rauht.op,
+                    RauhtOp::WRITE_ADD | RauhtOp::WRITE_UPDATE | RauhtOp::WRITE_DELETE
+                ) =>
+        {
+            vec![Key::Neighbour(RifIndex(rauht.rif), rauht.dip)]
+        }
         // The place says for which virtual router the entry is.
         Register::Rmft2(rmft2) if rmft2.offset == rmft2.virtual_router => {
             let family = match rmft2.groups {
@@ -110,7 +128,6 @@ pub fn rows(register: &Register, told: Told, dialect: &Dialect) -> Vec<Key> {
         | Register::Ratr(_)
         | Register::Ratrad(_)
         | Register::Raleu(_)
-        | Register::Recr2(_)
         | Register::Ricnt(_)
         | Register::Rauht(_)
         | Register::Rauhtd(_) => Vec::new(),

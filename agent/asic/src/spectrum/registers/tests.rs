@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use emad::register::TrapAction as RegisterAction;
 use emad::register::{
     BridgeType, FloodTable, FloodType, HpktAction, RalueAction, RitrType, Sfd, SfdAction,
     SfdPolicy, SfdRecord, Sfdat, Sfdf, SfdfFlush, Sfgc, Sfmr, SfmrOp, Sfn, SfnEvent, SfnRecord,
     Slcor, SlcorCol, Sldr, SldrOp, Smid2, Spms, SpmsState, Svfa, SvfaMapping,
 };
 use firsthop_model::chip::{
-    Bridging, Fid, FloodClass, FloodTo, FloodTraffic, LagId, MacProfile, PolicerId, PortOrLag, Rif,
-    RifIndex, RifKind, RouteAction, TrapAction, TrapGroupId, TrapId, Vid, VrId,
+    AdjacencyIndex, Bridging, Fid, FloodClass, FloodTo, FloodTraffic, LagId, MacProfile, PolicerId,
+    PortOrLag, Rif, RifIndex, RifKind, RouteAction, TrapAction, TrapGroupId, TrapId, Vid, VrId,
 };
 use firsthop_model::types::Family;
 use firsthop_model::{LocalPort, Mac, Vrid};
@@ -17,6 +19,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::Noticed;
 use crate::asic::{Readability, readability};
+
+mod routes;
 
 /// A chip like Spectrum-2 with as many ports as a flood vector has room for, besides the router.
 const DIALECT: Dialect = Dialect { ports: 1022, vlan_rif_has_efid: true, lag_members: 32 };
@@ -90,6 +94,24 @@ fn prefix() -> impl Strategy<Value = IpNet> {
     .prop_map(|prefix| prefix.trunc())
 }
 
+fn ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)]
+}
+
+fn adjacency() -> impl Strategy<Value = AdjacencyIndex> {
+    (0_u32..1 << 24).prop_map(AdjacencyIndex)
+}
+
+fn route_action() -> impl Strategy<Value = RouteAction> {
+    prop_oneof![
+        Just(RouteAction::Ip2me),
+        (0_u16..0x200).prop_map(|trap| RouteAction::Trap(TrapId(trap))),
+        Just(RouteAction::Discard),
+        any::<u16>().prop_map(|rif| RouteAction::Local(RifIndex(rif))),
+        (adjacency(), 1_u16..0x2000).prop_map(|(first, size)| RouteAction::Remote { first, size }),
+    ]
+}
+
 fn trap_action() -> impl Strategy<Value = TrapAction> {
     prop_oneof![
         Just(TrapAction::Trap),
@@ -152,11 +174,15 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
             family,
             trap
         }),
-        (vr(), prefix(), prop::option::of(trap())).prop_map(|(vr, prefix, trap)| Entry::Route {
+        (vr(), prefix(), route_action()).prop_map(|(vr, prefix, action)| Entry::Route {
             vr,
             prefix,
-            action: trap.map_or(RouteAction::Ip2me, RouteAction::Trap),
+            action
         }),
+        Just(Entry::Multipath),
+        (adjacency(), rif_index(), prop::option::of(mac()))
+            .prop_map(|(index, rif, mac)| Entry::Adjacency { index, rif, mac }),
+        (rif_index(), ip(), mac()).prop_map(|(rif, ip, mac)| Entry::Neighbour { rif, ip, mac }),
         fid().prop_map(|fid| Entry::Fid { fid }),
         rif().prop_map(Entry::Rif),
         (fid(), mac()).prop_map(|(fid, mac)| Entry::RouterMac { fid, mac }),
@@ -354,6 +380,10 @@ fn values_that_do_not_fit_are_refused() {
             prefix: "192.0.2.1/24".parse().unwrap(),
             action: RouteAction::Ip2me,
         },
+        remote(1 << 24, 1),
+        remote(0, 0),
+        remote(0, 0x2000),
+        Entry::Adjacency { index: AdjacencyIndex(1 << 24), rif: RifIndex(0), mac: None },
     ] {
         assert!(unsayable(&Change::Add(entry.clone())), "{entry:?}");
         assert!(unsayable(&Change::Remove(entry.clone())), "{entry:?}");
@@ -370,6 +400,12 @@ fn values_that_do_not_fit_are_refused() {
     // Who does not know the number of ports does not know the router's.
     let refused = super::write(&Change::Add(flooded(1, FloodTo::Router)), &Dialect::default());
     assert!(matches!(refused, Err(AsicError::Unsayable { .. })), "{refused:?}");
+}
+
+fn remote(first: u32, size: u16) -> Entry {
+    let prefix = "198.51.100.0/24".parse().unwrap();
+    let action = RouteAction::Remote { first: AdjacencyIndex(first), size };
+    Entry::Route { vr: VrId(0), prefix, action }
 }
 
 fn flooded(fid: u16, to: FloodTo) -> Entry {
@@ -744,13 +780,22 @@ fn batches_are_of_one_operation_and_bounded() {
 fn other_actions_are_foreign() {
     let (vr, prefix) = (VrId(0), "192.0.2.0/24".parse().unwrap());
     let route = Entry::Route { vr, prefix, action: RouteAction::Ip2me };
-    let Register::Ralue(mut ralue) = write(&Change::Add(route.clone())).unwrap() else { panic!() };
-    ralue.action = RalueAction::Local {
-        trap_action: emad::register::TrapAction::Nop,
-        trap_id: 0,
-        local_erif: 1,
-    };
-    assert_eq!(read(&route.key(), &ralue.into()), Row::Foreign);
+    let Register::Ralue(ralue) = write(&Change::Add(route.clone())).unwrap() else { panic!() };
+    let (mirror, nop) = (RegisterAction::MirrorToCpu, RegisterAction::Nop);
+    for action in [
+        RalueAction::Local { trap_action: mirror, trap_id: 0x70, local_erif: 1 },
+        RalueAction::Remote {
+            trap_action: mirror,
+            trap_id: 0x70,
+            adjacency_index: 1,
+            ecmp_size: 1,
+        },
+        RalueAction::Remote { trap_action: nop, trap_id: 0, adjacency_index: 1, ecmp_size: 0 },
+        RalueAction::Ip2me { tunnel_ptr: Some(1) },
+    ] {
+        let other = emad::register::Ralue { action, ..ralue.clone() };
+        assert_eq!(read(&route.key(), &other.into()), Row::Foreign);
+    }
 
     let id = TrapId(0x59);
     let trap = Entry::Trap { id, action: TrapAction::Trap, group: TrapGroupId(20) };

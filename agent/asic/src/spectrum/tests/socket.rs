@@ -43,6 +43,7 @@ fn control(chip: &Chip, request: &[u8]) -> Vec<u8> {
     let mut answer = match request["request"].as_str().unwrap() {
         "hello" => json!({
             "chip_id": chip.chip_id(), "personality": chip.personality().name, "generation": chip.generation(),
+            "ecmp_size": chip.personality().ecmp_size(),
         }),
         "resources" => json!({ "resources": chip.resources() }),
         "ports" => {
@@ -107,6 +108,11 @@ async fn router_port_over_the_socket() {
     let (mut spectrum, thread) = connected(Settings::default(), usize::MAX).await;
     let capabilities = spectrum.last_capabilities().clone();
     assert_eq!((capabilities.generation, capabilities.rifs), (3, 1000));
+    // The chip's names of its tables are those that are asked for.
+    assert_eq!(
+        (&capabilities.assumed[..], capabilities.ecmp_size),
+        (&["mac_profile_prefix_bits"][..], 128)
+    );
     let entries = router_port();
     for (ticket, entry) in (0..).zip(entries.iter().cloned()) {
         spectrum.submit(Ticket(ticket), Change::Add(entry));

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use firsthop_model::fib::{Neighbour, NextHop, Route, RouteKind, Via};
 use firsthop_model::topology::{
     Address, Event, IpvlanFlag, IpvlanMode, LagMode, LagModeName, Link, LinkKind, MacvlanMode,
     OperState, Slave, StpState, TagProtocol,
@@ -16,7 +17,10 @@ use rtnetlink::packet_route::link::{
     MiiStatus, Prop, State, VlanProtocol,
 };
 use rtnetlink::packet_route::neighbour::{
-    NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::route::{
+    RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteType,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -422,6 +426,80 @@ pub(crate) fn address_message(address: &Address) -> Vec<u8> {
     message.attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(address.flags)));
     message.attributes.extend(address.proto.map(|by| AddressAttribute::Protocol(by.into())));
     serialize(RouteNetlinkMessage::NewAddress(message))
+}
+
+/// RTM_NEWROUTE of a route to next hops or an object.
+pub(crate) fn route_message(route: &Route) -> Vec<u8> {
+    let v6 = route.prefix.addr().is_ipv6();
+    let mut message = RouteMessage::default();
+    message.header.address_family = if v6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
+    message.header.destination_prefix_length = route.prefix.prefix_len();
+    message.header.tos = route.tos;
+    message.header.protocol = route.protocol.into();
+    message.header.kind =
+        if route.kind == RouteKind::Local { RouteType::Local } else { RouteType::Unicast };
+    message.attributes = vec![
+        RouteAttribute::Table(route.table),
+        RouteAttribute::Destination(route.prefix.addr().into()),
+        RouteAttribute::Priority(route.metric),
+    ];
+    match &route.via {
+        Via::Object(id) => message.attributes.push(RouteAttribute::NhId(*id)),
+        Via::Hops(hops) => match &hops[..] {
+            [hop] => {
+                message.header.flags = RouteFlags::from_bits_retain(dead(hop).into());
+                message.attributes.extend(hop.ifindex.map(|index| RouteAttribute::Oif(index.0)));
+                message.attributes.extend(gateway(hop, v6));
+            }
+            hops => {
+                let several = hops.iter().map(|hop| next_hop(hop, v6)).collect();
+                message.attributes.push(RouteAttribute::MultiPath(several));
+            }
+        },
+    }
+    serialize(RouteNetlinkMessage::NewRoute(message))
+}
+
+fn next_hop(hop: &NextHop, v6: bool) -> RouteNextHop {
+    let mut written = RouteNextHop::default();
+    written.flags = RouteNextHopFlags::from_bits_retain(dead(hop));
+    written.hops = u8::try_from(hop.weight - 1).unwrap();
+    written.interface_index = hop.ifindex.map_or(0, |index| index.0);
+    written.attributes = gateway(hop, v6).into_iter().collect();
+    written
+}
+
+fn dead(hop: &NextHop) -> u8 {
+    u8::from(hop.dead) | u8::from(hop.link_down) << 4
+}
+
+fn gateway(hop: &NextHop, v6: bool) -> Option<RouteAttribute> {
+    let gateway = hop.gateway?;
+    Some(if gateway.is_ipv6() == v6 {
+        RouteAttribute::Gateway(gateway.into())
+    } else {
+        RouteAttribute::Via(gateway.into())
+    })
+}
+
+/// RTM_NEWNEIGH of a neighbour.
+pub(crate) fn neighbour_message(neighbour: &Neighbour) -> Vec<u8> {
+    let mut message = NeighbourMessage::default();
+    let (family, destination) = match neighbour.ip {
+        IpAddr::V4(ip) => (AddressFamily::Inet, NeighbourAddress::Inet(ip)),
+        IpAddr::V6(ip) => (AddressFamily::Inet6, NeighbourAddress::Inet6(ip)),
+    };
+    message.header.family = family;
+    message.header.ifindex = neighbour.ifindex.0;
+    message.header.state = match (neighbour.permanent, neighbour.mac) {
+        (true, _) => NeighbourState::Permanent,
+        (false, Some(_)) => NeighbourState::Stale,
+        (false, None) => NeighbourState::Incomplete,
+    };
+    message.attributes.push(NeighbourAttribute::Destination(destination));
+    let mac = neighbour.mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+    message.attributes.extend(mac);
+    serialize(RouteNetlinkMessage::NewNeighbour(message))
 }
 
 fn serialize(message: RouteNetlinkMessage) -> Vec<u8> {

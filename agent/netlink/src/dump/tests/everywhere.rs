@@ -14,6 +14,8 @@ use std::thread;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::*;
+use crate::dump::table::AF_INET;
+use crate::message::{RTM_GETADDR, RTM_GETLINK, RTM_GETVLAN};
 
 /// Answers to one request: datagrams, each of whole messages.
 type Answer = Vec<Vec<Vec<u8>>>;
