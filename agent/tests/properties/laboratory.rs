@@ -7,7 +7,9 @@
 //! ```
 //!
 //! What happens next is drawn by chance from a seed: the same seed is the same run, to the last frame. When the story has ended,
-//! nothing goes wrong any more: then the oracle, the tables, the chip and a fresh start have to agree. In between, whenever nothing
+//! nothing goes wrong any more: then the oracle, the tables, the chip and a fresh start have to agree. With every other seed the chip
+//! routes: beside the story routes, next hops and neighbours change by chance, and in the end the chip has those and no others, and
+//! none when the CPU routes again. In between, whenever nothing
 //! is under way, the chip holds exactly what the agent believes, but for the rows that it names as unknown.
 //!
 //! `LAB_SEED=N` runs one seed, `LAB_TRANSACTIONS=N` as many seeds as it takes for so many writes, from `LAB_FIRST=N` on.
@@ -16,6 +18,7 @@ mod chance;
 mod chip;
 mod kernel;
 mod lab;
+mod roads;
 mod tally;
 
 use std::time::Duration;

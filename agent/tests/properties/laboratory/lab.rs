@@ -10,14 +10,15 @@ use firsthop::engine::{Connected, Engine, Findings, Input, LogStep, Output};
 use firsthop::recording::{self, Recorder, ReplayError, Replayed};
 use firsthop_asic::{AsicError, ReadBack, Readability, readability};
 use firsthop_model::Mac;
-use firsthop_model::chip::{Change, Entry, Key, Rif};
-use firsthop_model::intent::{ChipIdentity, Policy};
+use firsthop_model::chip::{Change, Entry, Key, Rif, RouteAction};
+use firsthop_model::intent::{ChipIdentity, Policy, Routing};
 use firsthop_model::retry::Failure;
 use hwsim::chip::Personality;
 
 use super::chance::Chance;
 use super::chip::{Line, Order, Report};
 use super::kernel::Kernel;
+use super::roads::Roads;
 use super::tally::Tally;
 use crate::action::{Action, Dev, Lower, Story};
 use crate::judge::has_room;
@@ -58,6 +59,9 @@ enum Happening {
     Hear,
     Dump,
     Answer,
+    Drive,
+    HearRoutes,
+    DumpRoutes,
     Execute,
     Deliver,
     Time,
@@ -73,6 +77,8 @@ pub(super) struct Lab {
     story: VecDeque<Action>,
     world: World,
     kernel: Kernel,
+    /// None: the CPU routes.
+    roads: Option<Roads>,
     engine: Engine,
     /// The engine was told something since its last turn.
     told: bool,
@@ -108,7 +114,8 @@ impl Lab {
             story: story.0.iter().copied().collect(),
             world: World::new(),
             kernel: Kernel::default(),
-            engine: engine(),
+            roads: (seed % 2 == 1).then(Roads::default),
+            engine: engine(seed % 2 == 1),
             told: false,
             log: None,
             line: Line::new(&personality),
@@ -120,7 +127,7 @@ impl Lab {
             written: BTreeSet::new(),
             compared: 0,
             digest: DefaultHasher::new(),
-            recorder: recorder(),
+            recorder: recorder(seed % 2 == 1),
             tally: Tally::default(),
         };
         lab.start();
@@ -187,6 +194,13 @@ impl Lab {
 
     /// The oracle, the tables, the chip and a fresh start agree.
     pub(super) fn judge(&mut self) -> Outcome {
+        if let Some(roads) = self.roads.take() {
+            let keys: Vec<Key> = self.written.iter().cloned().collect();
+            let chip = self.line.look(self.now, &keys)?.tables;
+            roads.judge(&self.world, self.engine.reconciler(), &chip)?;
+            self.tell(Input::Policy(Box::new(policy(false))));
+            self.run()?;
+        }
         let mut rig = Rig::of(self.engine.reconciler().clone(), self.line.chip.clone());
         if !has_room(&rig, &self.world) {
             return Ok(());
@@ -243,6 +257,9 @@ impl Lab {
             (Happening::Hear, 6, self.kernel.has_news()),
             (Happening::Dump, 4, self.kernel.is_dumping(self.now)),
             (Happening::Answer, 3, self.kernel.is_asked()),
+            (Happening::Drive, 1, self.roads.is_some() && self.trouble != Trouble::Nothing),
+            (Happening::HearRoutes, 6, self.roads.as_ref().is_some_and(Roads::has_news)),
+            (Happening::DumpRoutes, 2, self.roads.as_ref().is_some_and(Roads::is_asked)),
             (Happening::Execute, 24, connected && self.line.has_requests()),
             (Happening::Deliver, 24, connected && self.line.has_answers()),
             (Happening::Turn, 12, self.told),
@@ -278,6 +295,16 @@ impl Lab {
                 if let Some(input) = self.kernel.answer(&self.world, &mut self.chance, trouble) {
                     self.tell(input);
                 }
+            }
+            Happening::Drive => self.drive(),
+            Happening::HearRoutes => {
+                let heard = self.roads.as_mut().map(|roads| roads.drain(&mut self.chance));
+                heard.into_iter().for_each(|heard| self.tell(heard));
+            }
+            Happening::DumpRoutes => {
+                let answer =
+                    self.roads.as_mut().map(|roads| roads.answer(&mut self.chance, trouble));
+                answer.into_iter().for_each(|answer| self.tell(answer));
             }
             Happening::Execute => {
                 let share = if self.trouble == Trouble::Everything { TROUBLE } else { [0; 2] };
@@ -315,6 +342,16 @@ impl Lab {
         if lost {
             self.tally.losses += 1;
             self.kernel.lose(&mut self.chance);
+        }
+    }
+
+    /// A route changes; what the kernel says of it may be lost.
+    fn drive(&mut self) {
+        let Some(roads) = &mut self.roads else { return };
+        roads.change(&self.world, &mut self.chance);
+        if self.chance.strikes(30) {
+            self.tally.losses += 1;
+            roads.lose(&mut self.chance);
         }
     }
 
@@ -361,9 +398,10 @@ impl Lab {
     // --- The agent ------------------------------------------------------------------------------------------------
 
     fn start(&mut self) {
-        self.engine = engine();
-        self.recorder = recorder();
+        self.engine = engine(self.roads.is_some());
+        self.recorder = recorder(self.roads.is_some());
         self.kernel = Kernel::default();
+        self.roads.iter_mut().for_each(Roads::reopen);
         self.away = Some(self.now);
         self.told = true;
     }
@@ -414,8 +452,7 @@ impl Lab {
                 return self.kernel.begin_dump(self.now, &mut self.chance, trouble);
             }
             Output::Ask(question) => return self.kernel.ask(question),
-            // its kernel has none
-            Output::DumpRoutes => return self.tell(Input::DumpedRoutes(Some(Box::default()))),
+            Output::DumpRoutes => return self.roads.iter_mut().for_each(Roads::ask),
             Output::Log(LogStep::Replace(text)) => return self.log = Some(text),
             Output::Log(LogStep::Append(text)) => {
                 return self.log.as_mut().expect("it was begun").push_str(&text);
@@ -501,6 +538,7 @@ impl Lab {
             && !self.told
             && !self.kernel.has_news()
             && !self.kernel.is_asked()
+            && !self.roads.as_ref().is_some_and(|roads| roads.has_news() || roads.is_asked())
             && self.is_quiet()
             && self.engine.is_settled()
             && self.deadline().is_none()
@@ -515,6 +553,17 @@ impl Lab {
         let applied = self.engine.reconciler().applied();
         let scanned = found.tables.keys().cloned();
         let readable = |key: &Key| readability(key) != Readability::Unreadable;
+        for entry in found.tables.values() {
+            let leads_to = match entry {
+                Entry::Route { action: RouteAction::Local(rif), .. }
+                | Entry::Adjacency { rif, .. }
+                | Entry::Neighbour { rif, .. } => Some(*rif),
+                _ => None,
+            };
+            if leads_to.is_some_and(|rif| !found.tables.contains_key(&Key::Rif(rif))) {
+                return Err(format!("{entry:?} leads to a router interface that is not there"));
+            }
+        }
         for key in keys.into_iter().chain(scanned).filter(readable) {
             let (believed, holds) = (applied.get(&key), found.tables.get(&key));
             let neutral = holds == blank.tables.get(&key) || holds.is_some_and(Entry::is_neutral);
@@ -536,14 +585,16 @@ impl Lab {
     }
 }
 
-fn policy() -> Policy {
-    Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() }
+/// `routes`: the chip routes.
+fn policy(routes: bool) -> Policy {
+    let routing = if routes { Routing::Hardware } else { Routing::Cpu };
+    Policy { exclude: [EXCLUDED.to_owned()].into(), routing, ..Policy::default() }
 }
 
-fn engine() -> Engine {
-    Engine::new(false, policy(), SEED)
+fn engine(routes: bool) -> Engine {
+    Engine::new(false, policy(routes), SEED)
 }
 
-fn recorder() -> Recorder<Vec<u8>> {
-    Recorder::begin(Vec::new(), false, &policy(), SEED)
+fn recorder(routes: bool) -> Recorder<Vec<u8>> {
+    Recorder::begin(Vec::new(), false, &policy(routes), SEED)
 }
