@@ -95,6 +95,8 @@ struct Daemon {
     requests: mpsc::Receiver<Incoming>,
     desk: Desk,
     announced: bool,
+    /// Routes or hosts wait for room in the chip.
+    short: bool,
 }
 
 /// Why the loop turns.
@@ -149,6 +151,7 @@ impl Daemon {
             requests,
             desk: Desk::default(),
             announced: false,
+            short: false,
         };
         daemon.tell(Input::Auditing(daemon.source.auditing()));
         if daemon.target.socket.is_none() {
@@ -240,6 +243,7 @@ impl Daemon {
         self.tell(Input::Compute);
         self.size_policer();
         self.act();
+        self.tell_shortage();
         self.tend_bridges(drained);
         self.tend_traps();
         if drained {
@@ -271,7 +275,7 @@ impl Daemon {
         if self.engine.reconciler().policy().routing != Routing::Hardware {
             return self.observer.close_routes();
         }
-        let heard = self.observer.drain_routes();
+        let heard = self.observer.drain_routes(self.engine.reconciler().is_urgent());
         if !heard.events.is_empty() || heard.loss.is_some() {
             self.tell(Input::HeardRoutes(heard));
         }
@@ -346,8 +350,16 @@ impl Daemon {
     }
 
     fn complete(&mut self, completion: &Completion) {
+        let ticket = firsthop_model::reconcile::Ticket(completion.ticket.0);
+        let change = self.engine.reconciler().submitted_change(ticket);
+        let is_bulk = change.is_some_and(|change| change.key().is_bulk());
         let result = completion.result.as_ref().copied().map_err(|error| {
-            tracing::warn!(class = %error.class(), "{}", chain(error));
+            // routes for which there is no room may be very many: their number is told instead
+            if is_bulk && error.class() == Class::Capacity {
+                tracing::debug!("{}", chain(error));
+            } else {
+                tracing::warn!(class = %error.class(), "{}", chain(error));
+            }
             Failure { class: failure_class(error.class()), text: chain(error) }
         });
         self.tell(Input::Completed { ticket: completion.ticket.0, result });
@@ -385,6 +397,23 @@ impl Daemon {
         self.open_record(&chip_id);
         let chip = ChipIdentity::Simulated { chip_id, ports };
         self.tell(Input::Connected(Box::new(Connected { chip, limits, generation, log })));
+    }
+
+    /// Says when routes or hosts begin to wait for room in the chip, and when they have it.
+    fn tell_shortage(&mut self) {
+        let (routes, hosts) = self.engine.reconciler().waiting_for_room();
+        let short = routes + hosts > 0;
+        if std::mem::replace(&mut self.short, short) != short {
+            if short {
+                tracing::warn!(
+                    routes,
+                    hosts,
+                    "The chip has no room for all routes and hosts; `firsthop route` names them"
+                );
+            } else {
+                tracing::info!("The chip has room for all routes and hosts again");
+            }
+        }
     }
 
     /// When the loop has to turn though nothing happens.

@@ -19,7 +19,7 @@ missing=() optional=()
 # need COMMAND PACKAGE: required. want COMMAND PACKAGE: used when there.
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
-want_daemons() { want keepalived keepalived; want /usr/lib/frr/vrrpd frr; want ucarp ucarp; }
+want_daemons() { want keepalived keepalived; want /usr/lib/frr/vrrpd frr; want ucarp ucarp; want bird bird2; }
 
 case "${1:-test}" in
 build) ;;

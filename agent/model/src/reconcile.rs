@@ -65,6 +65,8 @@ struct Refusal {
 
 /// How many of the many are written at a time.
 const BULK: usize = 64;
+/// As [`BULK`], while something that somebody waits for is written: it may need several steps, and each queues behind these.
+const BULK_BESIDE: usize = 8;
 
 /// Names one submitted change until its answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -353,8 +355,9 @@ impl Reconciler {
     /// Starts some of the many, so that what comes meanwhile has to wait for these few only.
     fn start_bulk(&mut self) {
         let mut running = self.runs.keys().filter(|object| object.is_bulk()).count();
+        let most = if running < self.runs.len() { BULK_BESIDE } else { BULK };
         let mut last = None;
-        while running < BULK
+        while running < most
             && let Some(object) = self.due.bulk_after(last)
         {
             last = Some(object);

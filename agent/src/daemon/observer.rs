@@ -35,6 +35,8 @@ pub(super) enum Reply {
 
 /// Events of routes taken off their socket in a turn: links come first.
 const ROUTES: usize = 256;
+/// As [`ROUTES`], while something that somebody waits for is written.
+const ROUTES_BESIDE: usize = 16;
 
 /// The event socket, and those that ask.
 #[derive(Debug)]
@@ -95,9 +97,9 @@ impl Observer {
     }
 
     /// Takes what is queued about routes, or a part of it.
-    pub(super) fn drain_routes(&mut self) -> HeardRoutes {
+    pub(super) fn drain_routes(&mut self, urgent: bool) -> HeardRoutes {
         let Some(routes) = &mut self.routes else { return HeardRoutes::default() };
-        let drained = routes.drain(ROUTES);
+        let drained = routes.drain(if urgent { ROUTES_BESIDE } else { ROUTES });
         if let Some(loss) = &drained.loss {
             tracing::warn!(%loss, "Events of routes were missed; they are asked for anew");
         }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Reconciler;
 use super::due::Due;
 use super::forwarding::Forwarding;
+use super::{Reconciler, Ticket};
 use crate::applied::Applied;
 use crate::chip::{Change, Entry, Fid, Key, Rif, RifIndex, Vid};
 use crate::fib::Fib;
@@ -148,6 +148,16 @@ impl Reconciler {
         !self.changed.contains(&ifindex)
             && !self.due.contains(object)
             && !self.runs.contains_key(&object)
+    }
+
+    /// A submitted change without an answer.
+    pub fn submitted_change(&self, ticket: Ticket) -> Option<&Change> {
+        self.tickets.get(&ticket).map(|(_, change)| change)
+    }
+
+    /// Something that somebody waits for is being written: not a route, next hop or host.
+    pub fn is_urgent(&self) -> bool {
+        self.runs.keys().any(|object| !object.is_bulk())
     }
 
     /// Submitted changes without an answer.
