@@ -163,7 +163,7 @@ impl<'a> Fate<'a> {
             _ => None,
         });
         let is_sure = key.is_some_and(|key| !applied.is_presumed(&key));
-        let reason = reconciler.route_reason(table, prefix);
+        let reason = reconciler.reason_of_way(table, prefix, way);
         let state = match (reason, action) {
             (Some((reason, _)), _) => reason.state(),
             (None, Some(action)) if is_sure && is_right(reconciler, way, action) => State::Offload,

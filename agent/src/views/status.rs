@@ -119,9 +119,9 @@ pub fn transit(census: Option<&Census>) -> String {
 
 /// How many objects are in which state.
 pub fn count_states(states: impl IntoIterator<Item = State>) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
+    let mut counts = BTreeMap::<State, u64>::new();
     for state in states {
-        *counts.entry(state.name().to_owned()).or_default() += 1;
+        *counts.entry(state).or_default() += 1;
     }
-    counts
+    counts.into_iter().map(|(state, count)| (state.name().to_owned(), count)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firsthop_model::chip::{Entry, Key, RouteAction};
+use firsthop_model::chip::RouteAction;
 use firsthop_model::reconcile::Reconciler;
 
 use super::super::count_states;
@@ -25,22 +25,18 @@ pub fn census(reconciler: &Reconciler) -> Option<Census> {
     if !is_in_hardware(reconciler) {
         return None;
     }
-    let ways = reconciler.ways();
-    let routes = ways.map(|(table, prefix, way)| Fate::of(reconciler, table, prefix, way).state);
+    let fates =
+        reconciler.ways().map(|(table, prefix, way)| Fate::of(reconciler, table, prefix, way));
+    let mut in_chip = 0;
+    let routes = count_states(fates.map(|fate| {
+        let by_itself = |action| !matches!(action, RouteAction::Ip2me | RouteAction::Trap(_));
+        in_chip += u64::from(fate.action.is_some_and(by_itself));
+        fate.state
+    }));
     let hosts = reconciler.fib().neighbours().filter(|host| is_host(host));
-    let by_itself = |(table, prefix, _): &(u32, ipnet::IpNet, _)| {
-        let key = reconciler.allocation().vr(*table).map(|vr| Key::Route(vr, *prefix));
-        let entry = key.and_then(|key| reconciler.applied().get(&key));
-        let action = match entry {
-            Some(Entry::Route { action, .. }) => action,
-            _ => return false,
-        };
-        !matches!(action, RouteAction::Ip2me | RouteAction::Trap(_))
-    };
-    let in_chip = reconciler.ways().filter(by_itself).count();
     Some(Census {
-        routes: count_states(routes),
+        routes,
         neighbours: count_states(hosts.map(|host| standing(reconciler, host).0)),
-        in_chip: u64::try_from(in_chip).unwrap_or(u64::MAX),
+        in_chip,
     })
 }

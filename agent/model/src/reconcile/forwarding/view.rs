@@ -70,13 +70,25 @@ impl Reconciler {
     /// Why packets to a prefix go to the CPU although its route would forward or drop them, or why it is not in the chip; None: it
     /// is as it should be. With what the chip said.
     pub fn route_reason(&self, table: u32, prefix: IpNet) -> Option<(Reason, Option<&str>)> {
+        self.reason_of_way(table, prefix, self.forwarding.ways.get(&(table, prefix))?)
+    }
+
+    /// As [`Self::route_reason`], by what the prefix comes to.
+    pub fn reason_of_way(
+        &self,
+        table: u32,
+        prefix: IpNet,
+        way: &Way,
+    ) -> Option<(Reason, Option<&str>)> {
         let route = (table, prefix);
-        let way = self.forwarding.ways.get(&route)?;
         if let Some(text) = self.forwarding.shortage.of_route(&route) {
             return Some((Reason::RouteTableFull, Some(text)));
         }
         let object = Object::Route(table, prefix);
-        if let Some(refusal) = self.book.rows(object).find_map(|key| self.refusals.get(key)) {
+        // as a rule there are none, and very many routes
+        if !self.refusals.is_empty()
+            && let Some(refusal) = self.book.rows(object).find_map(|key| self.refusals.get(key))
+        {
             return Some((refusal.trouble.reason, Some(&refusal.trouble.text)));
         }
         match way {
