@@ -34,6 +34,7 @@ json_is_as_documented() {
 # monitor ARGUMENT...: `trap monitor` in the background, which has begun when this returns.
 monitor() {
 	: >"$RUN/monitor.log"
+	: >"$RUN/monitor.err" # now: what the last one said would be taken for this one's word
 	ip netns exec r1 "$FIRSTHOP" "$@" >"$RUN/monitor.log" 2>"$RUN/monitor.err" &
 	PID[monitor]=$!
 	eventually 3000 grep -q "^firsthop: note" "$RUN/monitor.err" || fail "the monitor did not begin"

@@ -70,7 +70,7 @@ fn print(text: &str) {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
 }
 
-/// Writes a line to stderr.
+/// Writes a line to stderr, in one system call: what others write there too does not come in between.
 fn complain(line: &str) {
-    writeln!(io::stderr(), "firsthop: {line}").ok();
+    io::stderr().write_all(format!("firsthop: {line}\n").as_bytes()).ok();
 }
