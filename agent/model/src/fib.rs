@@ -28,6 +28,7 @@ pub use route::{
 };
 
 use crate::IfIndex;
+use crate::index::{Counts, Sets};
 
 /// Routes, next-hop objects and neighbours as far as they were announced.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,13 +37,13 @@ pub struct Fib {
     next_hops: BTreeMap<u32, NextHopContent>,
     neighbours: BTreeMap<(IfIndex, IpAddr), Neighbour>,
     /// Prefixes with a route that names the object.
-    users: BTreeMap<u32, BTreeSet<(u32, IpNet)>>,
+    users: Sets<u32, (u32, IpNet)>,
     /// Groups that name the object.
-    groups: BTreeMap<u32, BTreeSet<u32>>,
+    groups: Sets<u32, u32>,
     /// How many routes and objects lead out of a device.
-    leaving: BTreeMap<IfIndex, usize>,
+    leaving: Counts<IfIndex>,
     /// How many routes prefer an address as source.
-    sources: BTreeMap<IpAddr, usize>,
+    sources: Counts<IpAddr>,
 }
 
 /// What a fold touched.
@@ -107,12 +108,12 @@ impl Fib {
 
     /// Some route or next-hop object leads out of the device.
     pub fn leaves_by(&self, ifindex: IfIndex) -> bool {
-        self.leaving.contains_key(&ifindex)
+        self.leaving.contains(&ifindex)
     }
 
     /// Some route goes with this address.
     pub fn prefers(&self, source: IpAddr) -> bool {
-        self.sources.contains_key(&source)
+        self.sources.contains(&source)
     }
 
     /// Folds one event in.
@@ -199,15 +200,15 @@ impl Fib {
         let routes = prefixes.entry(prefix).or_default();
         let former = objects(routes);
         for route in &*routes {
-            uncount(&mut self.leaving, devices(route));
-            uncount(&mut self.sources, route.source);
+            self.leaving.remove(devices(route));
+            self.sources.remove(route.source);
         }
         if edit(routes) {
             touched.routes.insert((table, prefix));
         }
         for route in &*routes {
-            count(&mut self.leaving, devices(route));
-            count(&mut self.sources, route.source);
+            self.leaving.add(devices(route));
+            self.sources.add(route.source);
         }
         let now = objects(routes);
         if routes.is_empty() {
@@ -217,10 +218,10 @@ impl Fib {
             self.routes.remove(&table);
         }
         for id in former.difference(&now) {
-            forget(&mut self.users, id, &(table, prefix));
+            self.users.remove(id, &(table, prefix));
         }
         for id in now.difference(&former) {
-            self.users.entry(*id).or_default().insert((table, prefix));
+            self.users.insert(*id, (table, prefix));
         }
     }
 
@@ -231,11 +232,11 @@ impl Fib {
         }
         self.forget_members(id);
         if let NextHopContent::Hop(hop) = &content {
-            count(&mut self.leaving, hop.ifindex);
+            self.leaving.add(hop.ifindex);
         }
         if let NextHopContent::Group(members) = &content {
             for (member, _) in members {
-                self.groups.entry(*member).or_default().insert(id);
+                self.groups.insert(*member, id);
             }
         }
         self.next_hops.insert(id, content);
@@ -244,46 +245,20 @@ impl Fib {
 
     fn forget_members(&mut self, id: u32) {
         if let Some(NextHopContent::Hop(hop)) = self.next_hops.get(&id) {
-            uncount(&mut self.leaving, hop.ifindex);
+            self.leaving.remove(hop.ifindex);
         }
         if let Some(NextHopContent::Group(members)) = self.next_hops.get(&id) {
             for (member, _) in members {
-                forget(&mut self.groups, member, &id);
+                self.groups.remove(member, &id);
             }
         }
     }
 
     /// Routes that lead to an object, or to a group with it.
     fn touch_users(&self, id: u32, touched: &mut Touched) {
-        let groups = self.groups.get(&id).into_iter().flatten();
+        let groups = self.groups.get(&id);
         for object in groups.chain([&id]) {
-            touched.routes.extend(self.users.get(object).into_iter().flatten());
-        }
-    }
-}
-
-fn forget<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(values) = index.get_mut(key) {
-        values.remove(value);
-        if values.is_empty() {
-            index.remove(key);
-        }
-    }
-}
-
-fn count<K: Ord>(counts: &mut BTreeMap<K, usize>, keys: impl IntoIterator<Item = K>) {
-    for key in keys {
-        *counts.entry(key).or_default() += 1;
-    }
-}
-
-fn uncount<K: Ord>(counts: &mut BTreeMap<K, usize>, keys: impl IntoIterator<Item = K>) {
-    for key in keys {
-        if let Some(count) = counts.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&key);
-            }
+            touched.routes.extend(self.users.get(object));
         }
     }
 }

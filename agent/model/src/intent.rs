@@ -42,7 +42,7 @@ pub use linux_bridge::BridgeMacs;
 pub use place::{Domain, Lane, Place, Scene, aware_bridge, stands_on};
 pub use policy::{LinuxBridges, MacPrefix, Policy, Routing, VmacPolicy, VmacRule};
 pub use reason::Reason;
-pub use route::{Gateway, Way, places, table_of, tables_of, way};
+pub use route::{Gateway, Way, deciding_route, is_programmable, places, table_of, tables_of, way};
 pub use scheme::{Protocol, Scheme};
 pub use traps::{
     CONTROL_TRAPS, ControlTrap, EXTERNAL_ROUTE, GROUPS, Group, MULTICAST, REJECT_ROUTE,

@@ -14,6 +14,7 @@ pub mod applied;
 pub mod chip;
 pub mod driver;
 pub mod fib;
+mod index;
 pub mod intent;
 pub mod liveness;
 pub mod plan;

@@ -160,7 +160,7 @@ impl Reconciler {
         let routing = self.policy.routing;
         self.policy = policy;
         if self.policy.routing != routing {
-            self.compute_ways_anew();
+            self.change_routing();
         }
         self.changed.extend(self.topology.links().map(|link| link.ifindex));
         self.due.insert(Object::Traps);

@@ -1,5 +1,6 @@
-//! Short ways to say links and addresses in tests.
+//! Short ways to say links, addresses and routes in tests.
 
+use crate::fib::{Neighbour, NextHop, Route, RouteKind, Via};
 use crate::intent::{ChipIdentity, Policy};
 use crate::plan::Limits;
 use crate::reconcile::Reconciler;
@@ -145,4 +146,36 @@ pub(crate) const LIMITS: Limits = Limits {
 
 pub(crate) fn reconciler() -> Reconciler {
     Reconciler::new(Policy::default(), chip(), LIMITS)
+}
+
+/// A next hop of weight 1 that works.
+pub(crate) fn hop(ifindex: u32, gateway: Option<&str>) -> NextHop {
+    NextHop {
+        ifindex: Some(IfIndex(ifindex)),
+        gateway: gateway.map(|ip| ip.parse().unwrap()),
+        weight: 1,
+        dead: false,
+        link_down: false,
+        encapsulated: false,
+    }
+}
+
+/// A unicast route in the main table.
+pub(crate) fn route(prefix: &str, hops: Vec<NextHop>) -> Route {
+    Route {
+        table: 254,
+        prefix: prefix.parse().unwrap(),
+        metric: 0,
+        tos: 0,
+        source: None,
+        kind: RouteKind::Unicast,
+        protocol: 4,
+        via: Via::Hops(hops),
+    }
+}
+
+/// A neighbour with MAC 02:00:00:00:01:`mac`.
+pub(crate) fn neighbour(ifindex: u32, ip: &str, mac: Option<u8>) -> Neighbour {
+    let mac = mac.map(|last| Mac([2, 0, 0, 0, 1, last]));
+    Neighbour { ifindex: IfIndex(ifindex), ip: ip.parse().unwrap(), mac, permanent: false }
 }

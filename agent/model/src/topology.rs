@@ -34,6 +34,7 @@ pub use link::{
 pub use mac_list::MacLists;
 pub use vlan::{VlanFlags, VlanRange};
 
+use crate::index::Sets;
 use crate::{IfIndex, Mac};
 
 /// One thing that the kernel announced. An event is a hint: only the folded state decides.
@@ -89,8 +90,8 @@ pub struct Topology {
     addresses: BTreeMap<IfIndex, Vec<Address>>,
     vlans: BTreeMap<IfIndex, BTreeMap<u16, VlanFlags>>,
     macs: BTreeMap<IfIndex, MacLists>,
-    uppers: BTreeMap<IfIndex, BTreeSet<IfIndex>>,
-    members: BTreeMap<IfIndex, BTreeSet<IfIndex>>,
+    uppers: Sets<IfIndex, IfIndex>,
+    members: Sets<IfIndex, IfIndex>,
 }
 
 impl Topology {

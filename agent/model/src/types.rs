@@ -1,6 +1,7 @@
 //! The small checked values that every stage speaks in: MAC addresses, interface indices, VRIDs.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,16 @@ pub enum Family {
     Ipv4,
     /// IPv6
     Ipv6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub const fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
 }
 
 impl fmt::Display for Family {

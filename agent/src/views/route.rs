@@ -20,8 +20,8 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::chip::{AdjacencyIndex, Entry, Key, RouteAction};
-use firsthop_model::fib::{self, Fib, NextHopContent, RouteKind, Via};
-use firsthop_model::intent::{REJECT_ROUTE, Reason, Routing, State, Way, tables_of};
+use firsthop_model::fib::{self, Fib, NextHopContent, Via};
+use firsthop_model::intent::{REJECT_ROUTE, Reason, Routing, State, Way, deciding_route};
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::LinkKind;
 use firsthop_model::types::Family;
@@ -215,13 +215,6 @@ fn row(vr: u16, action: RouteAction) -> RouteRow {
     RouteRow { vr, action: word.to_owned(), rif, adjacency, ecmp_size }
 }
 
-/// The route that counts for a prefix of a virtual router.
-fn deciding<'a>(fib: &'a Fib, table: u32, prefix: &IpNet) -> Option<&'a fib::Route> {
-    let routes = || tables_of(table).flat_map(|table| fib.routes(table, prefix));
-    let counts = |route: &&fib::Route| route.tos == 0 && route.kind != RouteKind::Throw;
-    routes().find(counts).or_else(|| routes().next())
-}
-
 /// The ways out of a route, through next-hop objects as well: gateway, device, weight.
 fn hops(fib: &Fib, route: &fib::Route) -> Vec<(Option<IpAddr>, Option<IfIndex>, u32)> {
     let plain = |hop: &fib::NextHop, weight: u32| (hop.gateway, hop.ifindex, weight);
@@ -258,7 +251,7 @@ impl<'a> Teller<'a> {
 
     /// The row of a prefix of a virtual router; None: the kernel has no route for it any more.
     fn route(&self, table: u32, prefix: IpNet, way: &Way) -> Option<Route> {
-        let route = deciding(self.reconciler.fib(), table, &prefix)?;
+        let route = deciding_route(self.reconciler.fib(), table, &prefix)?;
         let fate = Fate::of(self.reconciler, table, prefix, way);
         Some(self.row(table, route, fate))
     }
@@ -280,7 +273,7 @@ impl<'a> Teller<'a> {
         let vr = reconciler.allocation().vr(table);
         Route {
             dst: destination(&route.prefix),
-            family: if route.prefix.addr().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
+            family: Family::of(route.prefix.addr()),
             table: route.table,
             vrf: self.vrfs.get(&table).map(|vrf| (*vrf).to_owned()),
             kind: route.kind.name().to_owned(),

@@ -1,14 +1,13 @@
 //! Which router interfaces and groups of next hops are in use: what may not go before its users.
 
-use std::collections::BTreeMap;
-
 use crate::chip::{AdjacencyIndex, Entry, RifIndex, RouteAction};
+use crate::index::Counts;
 
 /// How many rows lead to each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct References {
-    rifs: BTreeMap<RifIndex, u32>,
-    groups: BTreeMap<AdjacencyIndex, u32>,
+    rifs: Counts<RifIndex>,
+    groups: Counts<AdjacencyIndex>,
 }
 
 impl References {
@@ -21,40 +20,23 @@ impl References {
     }
 
     pub(crate) fn to_rif(&self, rif: RifIndex) -> bool {
-        self.rifs.contains_key(&rif)
+        self.rifs.contains(&rif)
     }
 
     pub(crate) fn to_group(&self, first: AdjacencyIndex) -> bool {
-        self.groups.contains_key(&first)
+        self.groups.contains(&first)
     }
 
     pub(crate) fn add(&mut self, entry: &Entry) {
         let (rif, group) = targets(entry);
-        if let Some(rif) = rif {
-            *self.rifs.entry(rif).or_default() += 1;
-        }
-        if let Some(group) = group {
-            *self.groups.entry(group).or_default() += 1;
-        }
+        self.rifs.add(rif);
+        self.groups.add(group);
     }
 
     pub(crate) fn remove(&mut self, entry: &Entry) {
         let (rif, group) = targets(entry);
-        if let Some(rif) = rif {
-            uncount(&mut self.rifs, &rif);
-        }
-        if let Some(group) = group {
-            uncount(&mut self.groups, &group);
-        }
-    }
-}
-
-fn uncount<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
+        self.rifs.remove(rif);
+        self.groups.remove(group);
     }
 }
 

@@ -1,29 +1,10 @@
 //! The order of routes of one prefix, and what a fold touches.
 
 use super::*;
-
-fn hop(ifindex: u32, gateway: Option<&str>) -> NextHop {
-    NextHop {
-        ifindex: Some(IfIndex(ifindex)),
-        gateway: gateway.map(|ip| ip.parse().unwrap()),
-        weight: 1,
-        dead: false,
-        link_down: false,
-        encapsulated: false,
-    }
-}
+use crate::testbed::{self, hop};
 
 fn route(prefix: &str, metric: u32, hops: Vec<NextHop>) -> Route {
-    Route {
-        table: 254,
-        prefix: prefix.parse().unwrap(),
-        metric,
-        tos: 0,
-        source: None,
-        kind: RouteKind::Unicast,
-        protocol: 4,
-        via: Via::Hops(hops),
-    }
+    Route { metric, ..testbed::route(prefix, hops) }
 }
 
 fn first_device(fib: &Fib, prefix: &str) -> Option<u32> {

@@ -71,12 +71,34 @@ pub fn way(fib: &Fib, table: u32, prefix: &IpNet) -> Option<Way> {
     if is_by_itself(prefix) {
         return None;
     }
-    let routes = || tables_of(table).flat_map(|table| fib.routes(table, prefix));
-    let route = routes().find(|route| route.tos == 0 && route.kind != RouteKind::Throw);
-    if routes().any(|route| route.tos != 0 || route.kind == RouteKind::Throw) {
+    if routes(fib, table, prefix).any(is_conditional) {
         return Some(Way::Cpu(Reason::RouteUnsupported));
     }
-    route.map(|route| follow(fib, route))
+    deciding_route(fib, table, prefix).map(|route| follow(fib, route))
+}
+
+/// The route that counts for a prefix of a virtual router.
+pub fn deciding_route<'a>(fib: &'a Fib, table: u32, prefix: &IpNet) -> Option<&'a Route> {
+    let sure = routes(fib, table, prefix).find(|route| !is_conditional(route));
+    sure.or_else(|| routes(fib, table, prefix).next())
+}
+
+fn routes<'a>(fib: &'a Fib, table: u32, prefix: &IpNet) -> impl Iterator<Item = &'a Route> {
+    tables_of(table).flat_map(|table| fib.routes(table, prefix))
+}
+
+/// Some packets only, or the table that the kernel looks up next.
+fn is_conditional(route: &Route) -> bool {
+    route.tos != 0 || route.kind == RouteKind::Throw
+}
+
+/// A chip may have a row for a host: not for groups, nor for IPv6 link-locals, which it traps before it looks for hosts.
+pub const fn is_programmable(ip: IpAddr) -> bool {
+    let special = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !special && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback()
 }
 
 /// What chips deal with before they look for a route: loopback addresses are dropped, link-locals trapped.
@@ -174,30 +196,10 @@ const fn gcd(a: u64, b: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::fib::{FibEvent, Placement};
+    use crate::testbed::{self, hop};
 
     fn route(table: u32, kind: RouteKind, hops: Vec<NextHop>) -> Route {
-        let prefix = "192.0.2.0/24".parse().unwrap();
-        Route {
-            table,
-            prefix,
-            metric: 0,
-            tos: 0,
-            kind,
-            protocol: 4,
-            source: None,
-            via: Via::Hops(hops),
-        }
-    }
-
-    fn hop(ifindex: u32, gateway: Option<&str>) -> NextHop {
-        NextHop {
-            ifindex: Some(IfIndex(ifindex)),
-            gateway: gateway.map(|ip| ip.parse().unwrap()),
-            weight: 1,
-            dead: false,
-            link_down: false,
-            encapsulated: false,
-        }
+        Route { table, kind, ..testbed::route("192.0.2.0/24", hops) }
     }
 
     fn way_of(routes: impl IntoIterator<Item = Route>) -> Option<Way> {

@@ -197,7 +197,7 @@ fn message(mac: Mac, packet: &Packet<'_>) -> Result<Found, Malformed> {
     let payload = packet.payload;
     let header: [u8; HEADER] = octets(payload, 0).ok_or(SHORT)?;
     let [kind, vrid, priority, count, fourth, fifth, ..] = header;
-    let family = if packet.source.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    let family = Family::of(packet.source);
     let version = match (kind, family) {
         (0x21, _) if (count, payload.len()) == CARP => return Ok(Found::Carp),
         (0x21, Family::Ipv4) => 2,

@@ -10,8 +10,10 @@
 use std::collections::BTreeSet;
 
 use super::Reconciler;
+use super::forwarding::prefix_range;
+use super::run::Run;
 use crate::IfIndex;
-use crate::chip::{Key, PortOrLag, RifKind, Vid};
+use crate::chip::{Entry, Key, PortOrLag, RifKind, Vid, VrId};
 use crate::intent::{Domain, RouterInterface};
 use crate::plan::Object;
 
@@ -19,7 +21,15 @@ impl Reconciler {
     /// An object waits until what it stands on is there, and one that goes until nothing stands on it.
     pub(super) fn is_blocked(&self, object: Object) -> bool {
         let busy = |object| self.is_busy(object);
-        let rifs = || self.allocation.interfaces().filter_map(|o| self.applied_rif_of(o));
+        // in the chip, or on their way
+        let rifs = || {
+            let coming =
+                self.runs.values().flat_map(Run::contents).filter_map(|entry| match entry {
+                    Entry::Rif(rif) => Some(rif),
+                    _ => None,
+                });
+            self.allocation.interfaces().filter_map(|o| self.applied_rif_of(o)).chain(coming)
+        };
         let router = |ifindex: &IfIndex| {
             let unit = self.units.get(ifindex).and_then(|unit| unit.router_interface.as_ref());
             unit.is_some_and(|interface| {
@@ -38,7 +48,13 @@ impl Reconciler {
             Object::VirtualRouter(table) => {
                 let leaving = !self.tables.contains_key(&table);
                 let vr = self.allocation.vr(table);
-                let used = || rifs().any(|rif| Some(rif.vr) == vr) || self.has_routes(table);
+                let doubtful = || self.applied.unknown().any(|key| matches!(key, Key::Rif(_)));
+                let led_to = || doubtful() || rifs().any(|rif| Some(rif.vr) == vr);
+                let used = || {
+                    led_to()
+                        || self.has_routes(table)
+                        || vr.is_some_and(|vr| self.has_own_routes(vr))
+                };
                 busy(Object::Traps) || leaving && used()
             }
             Object::Lag(ifindex) => {
@@ -64,6 +80,15 @@ impl Reconciler {
                 self.is_bulk_blocked(object)
             }
         }
+    }
+
+    /// Router interfaces have addresses of their own in the virtual router.
+    fn has_own_routes(&self, vr: VrId) -> bool {
+        let [first, last] = prefix_range().map(|prefix| Key::Route(vr, prefix));
+        let of_interface =
+            |object: Object| matches!(object, Object::Interface(_) | Object::Domain(_));
+        let mut routes = self.applied.range(first..=last);
+        routes.any(|(key, _)| self.book.owners(key).any(of_interface))
     }
 
     /// It is to be compared, or is being written.

@@ -29,6 +29,7 @@ use crate::IfIndex;
 use crate::applied::references::References;
 use crate::chip::{AdjacencyIndex, RifIndex};
 use crate::fib::{Fib, FibEvent, Touched};
+use crate::index::Sets;
 use crate::intent::{Reason, Routing, Way, places, table_of, tables_of, way};
 use crate::plan::Object;
 
@@ -42,11 +43,11 @@ pub(super) struct Forwarding {
     /// Tables whose routes are in `ways`.
     tables: BTreeSet<u32>,
     /// Routes to hosts on a device.
-    on_link: BTreeMap<IfIndex, BTreeSet<RouteKey>>,
+    on_link: Sets<IfIndex, RouteKey>,
     groups: Groups,
     /// Router interfaces that routes may lead to.
     rifs: BTreeMap<IfIndex, RifIndex>,
-    /// Tables whose virtual routers take routes.
+    /// Tables whose virtual routers are in the chip to stay, whoever routes.
     routers: BTreeSet<u32>,
     /// Objects whose router interfaces go when nothing leads to them any more.
     parked: BTreeSet<Object>,
@@ -100,17 +101,9 @@ impl Reconciler {
         }
     }
 
-    /// Everything is computed again.
-    pub(super) fn compute_ways_anew(&mut self) {
-        let known: BTreeSet<u32> = if self.routes_in_hardware() {
-            self.tables.keys().copied().collect()
-        } else {
-            BTreeSet::new()
-        };
-        for table in known.union(&self.forwarding.tables).copied().collect::<Vec<_>>() {
-            self.change_table(table);
-        }
-        self.forwarding.tables = known;
+    /// The CPU routes from now on, or the chip. At once: what the CPU alone routes is not followed.
+    pub(super) fn change_routing(&mut self) {
+        self.follow_tables();
         let hosts =
             self.fib.neighbours().filter(|host| self.forwarding.rifs.contains_key(&host.ifindex));
         self.due.extend(hosts.map(|host| Object::Neighbour(host.ifindex, host.ip)));
@@ -122,23 +115,7 @@ impl Reconciler {
 
     /// Computes what changed prefixes come to; their objects become due. `devices`: those that changed.
     pub(super) fn recompute_ways(&mut self, devices: &BTreeSet<IfIndex>) {
-        let on = self.routes_in_hardware();
-        if !on && self.forwarding.tables.is_empty() && self.forwarding.changed.is_empty() {
-            return;
-        }
-        let same = if on {
-            self.tables.keys().eq(&self.forwarding.tables)
-        } else {
-            self.forwarding.tables.is_empty()
-        };
-        if !same {
-            let now: BTreeSet<u32> = self.tables.keys().filter(|_| on).copied().collect();
-            let former = std::mem::replace(&mut self.forwarding.tables, now.clone());
-            for table in former.symmetric_difference(&now) {
-                self.change_table(*table);
-            }
-            self.forwarding.routers.retain(|table| now.contains(table));
-        }
+        self.follow_tables();
         let mut moves = Moves::new();
         for route in std::mem::take(&mut self.forwarding.changed) {
             self.recompute_way(route, &mut moves);
@@ -146,6 +123,20 @@ impl Reconciler {
         self.hand_over(moves);
         for ifindex in devices {
             self.due.extend(self.forwarding.groups.on(*ifindex).map(Object::NextHops));
+        }
+    }
+
+    /// Routes of tables that virtual routers have or had, since the last look, are computed again.
+    fn follow_tables(&mut self) {
+        let hardware = self.routes_in_hardware();
+        let now = || self.tables.keys().filter(|_| hardware);
+        if now().eq(&self.forwarding.tables) {
+            return;
+        }
+        let now: BTreeSet<u32> = now().copied().collect();
+        let former = std::mem::replace(&mut self.forwarding.tables, now.clone());
+        for table in former.symmetric_difference(&now) {
+            self.change_table(*table);
         }
     }
 
@@ -197,12 +188,7 @@ impl Reconciler {
         let mut former = None;
         match self.forwarding.ways.remove(&route) {
             Some(Way::Link(ifindex)) => {
-                if let Some(routes) = self.forwarding.on_link.get_mut(&ifindex) {
-                    routes.remove(&route);
-                    if routes.is_empty() {
-                        self.forwarding.on_link.remove(&ifindex);
-                    }
-                }
+                self.forwarding.on_link.remove(&ifindex, &route);
             }
             Some(Way::Gateways(hops)) => {
                 former = self.forwarding.groups.leave(&hops, &route);
@@ -212,7 +198,7 @@ impl Reconciler {
         }
         match &fresh {
             Some(Way::Link(ifindex)) => {
-                self.forwarding.on_link.entry(*ifindex).or_default().insert(route);
+                self.forwarding.on_link.insert(*ifindex, route);
             }
             Some(Way::Gateways(hops)) => {
                 let number = self.forwarding.groups.join(hops, route);
@@ -259,16 +245,8 @@ impl Reconciler {
     }
 }
 
-/// Chips trap packets to link-locals before they look for hosts.
-const fn is_programmable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(_) => true,
-        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
-    }
-}
-
 /// The first and the last prefix that there can be.
-fn prefix_range() -> [IpNet; 2] {
+pub(super) fn prefix_range() -> [IpNet; 2] {
     let last = Ipv6Net::from(Ipv6Addr::from([0xff; 16]));
     [IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)), IpNet::V6(last)]
 }

@@ -96,6 +96,7 @@ impl Reconciler {
             users.remove(&ifindex);
             if users.is_empty() {
                 self.tables.remove(&table);
+                self.withdraw_virtual_router(table);
                 self.due.insert(Object::VirtualRouter(table));
             }
         }

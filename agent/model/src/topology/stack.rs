@@ -15,12 +15,12 @@ use crate::IfIndex;
 impl Topology {
     /// Devices whose IFLA_LINK names this one, in this network namespace, by index.
     pub fn uppers(&self, ifindex: IfIndex) -> impl Iterator<Item = &Link> {
-        self.uppers.get(&ifindex).into_iter().flatten().filter_map(|upper| self.links.get(upper))
+        self.uppers.get(&ifindex).filter_map(|upper| self.links.get(upper))
     }
 
     /// Devices whose IFLA_MASTER names this one, by index.
     pub fn members(&self, ifindex: IfIndex) -> impl Iterator<Item = &Link> {
-        self.members.get(&ifindex).into_iter().flatten().filter_map(|member| self.links.get(member))
+        self.members.get(&ifindex).filter_map(|member| self.links.get(member))
     }
 
     /// The device that this one is a member of.
@@ -33,7 +33,7 @@ impl Topology {
         if !seen.insert(ifindex) {
             return;
         }
-        for upper in self.uppers.get(&ifindex).into_iter().flatten() {
+        for upper in self.uppers.get(&ifindex) {
             self.climb(*upper, seen);
         }
         let master = self.links.get(&ifindex).and_then(|link| self.master(link));
@@ -57,7 +57,7 @@ impl Topology {
             self.descend(lower, seen);
         }
         if matches!(link.kind, LinkKind::Bond { .. } | LinkKind::Team) {
-            for member in self.members.get(&ifindex).into_iter().flatten() {
+            for member in self.members.get(&ifindex) {
                 self.descend(*member, seen);
             }
         }
@@ -79,7 +79,7 @@ impl Topology {
         self.climb(ifindex, &mut above);
         // what stands on the members of a bridge, bond or team is judged by it
         let master = self.links.get(&ifindex).filter(|l| !matches!(l.kind, LinkKind::Vrf { .. }));
-        for member in master.and_then(|_| self.members.get(&ifindex)).into_iter().flatten() {
+        for member in master.into_iter().flat_map(|_| self.members.get(&ifindex)) {
             self.climb(*member, &mut above);
         }
         for seen in &above {
@@ -89,7 +89,7 @@ impl Topology {
                 for slave in self.members(*seen) {
                     touched.insert(slave.ifindex);
                     touched.extend(slave.lower());
-                    touched.extend(self.uppers.get(&slave.ifindex).into_iter().flatten());
+                    touched.extend(self.uppers.get(&slave.ifindex));
                 }
             }
         }
@@ -104,15 +104,15 @@ impl Topology {
     pub(super) fn touch_beside(&self, ifindex: IfIndex, touched: &mut BTreeSet<IfIndex>) {
         touched.insert(ifindex);
         touched.extend(self.links.get(&ifindex).and_then(Link::lower));
-        touched.extend(self.uppers.get(&ifindex).into_iter().flatten());
+        touched.extend(self.uppers.get(&ifindex));
     }
 
     pub(super) fn stack(&mut self, link: &Link) {
         if let Some(lower) = link.lower() {
-            self.uppers.entry(lower).or_default().insert(link.ifindex);
+            self.uppers.insert(lower, link.ifindex);
         }
         if let Some(master) = link.master {
-            self.members.entry(master).or_default().insert(link.ifindex);
+            self.members.insert(master, link.ifindex);
         }
     }
 
@@ -120,12 +120,8 @@ impl Topology {
         let Some(link) = self.links.get(&ifindex) else { return };
         let (lower, master) = (link.lower(), link.master);
         for (index, key) in [(&mut self.uppers, lower), (&mut self.members, master)] {
-            let Some(key) = key else { continue };
-            if let Some(siblings) = index.get_mut(&key) {
-                siblings.remove(&ifindex);
-                if siblings.is_empty() {
-                    index.remove(&key);
-                }
+            if let Some(key) = key {
+                index.remove(&key, &ifindex);
             }
         }
     }

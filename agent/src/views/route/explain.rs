@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::fib;
-use firsthop_model::intent::{Reason, State, TABLE_MAIN, Way, table_of, tables_of};
+use firsthop_model::intent::{Reason, State, TABLE_MAIN, Way, deciding_route, table_of, tables_of};
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::LinkKind;
 use ipnet::IpNet;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::super::explain::{Condition, with_name};
 use super::super::name;
 use super::walk::longest_match;
-use super::{Fate, Route, Teller, deciding, destination, hops, is_in_hardware};
+use super::{Fate, Route, Teller, destination, hops, is_in_hardware};
 
 /// What a reason stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub fn explain_route(
     let fib = reconciler.fib();
     let (prefix, way) = match reconciler.way_of(table, &prefix).cloned() {
         Some(way) => (prefix, Some(way)),
-        None if deciding(fib, table, &prefix).is_some() => (prefix, None),
+        None if deciding_route(fib, table, &prefix).is_some() => (prefix, None),
         None if prefix.prefix_len() == prefix.max_prefix_len() => {
             match longest_match(reconciler, table, prefix.addr()) {
                 Some((prefix, way)) => (prefix, Some(way)),
@@ -64,7 +64,7 @@ pub fn explain_route(
         }
         None => return None,
     };
-    let route = deciding(fib, table, &prefix)?;
+    let route = deciding_route(fib, table, &prefix)?;
     let fate = way
         .as_ref()
         .map_or(Fate { state: State::NotOffloaded, reason: None, action: None }, |way| {
@@ -93,7 +93,7 @@ pub fn explain_route(
 fn longest_known(reconciler: &Reconciler, table: u32, address: IpNet) -> Option<IpNet> {
     let mut prefix = Some(address);
     while let Some(candidate) = prefix {
-        if deciding(reconciler.fib(), table, &candidate).is_some() {
+        if deciding_route(reconciler.fib(), table, &candidate).is_some() {
             return Some(candidate);
         }
         prefix = candidate.supernet().map(|wider| wider.trunc());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use firsthop_model::Mac;
 use firsthop_model::chip::{Entry, Key};
 use firsthop_model::fib;
-use firsthop_model::intent::State;
+use firsthop_model::intent::{State, is_programmable};
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
@@ -35,16 +35,9 @@ pub struct Neighbour {
     pub text: Option<String>,
 }
 
-/// A chip may have a row for it: not for groups, nor for IPv6 link-locals, which it traps before it looks for hosts.
+/// A chip may have a row for it.
 pub(super) fn is_host(host: &fib::Neighbour) -> bool {
-    let special = match host.ip {
-        IpAddr::V4(ip) => ip.is_broadcast() || ip.is_unspecified(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_unspecified(),
-    };
-    !special
-        && !host.ip.is_multicast()
-        && !host.ip.is_loopback()
-        && host.mac.is_none_or(|mac| !mac.is_zero())
+    is_programmable(host.ip) && host.mac.is_none_or(|mac| !mac.is_zero())
 }
 
 /// How a host stands.

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use firsthop_model::chip::Change;
-use firsthop_model::fib::{FibEvent, NextHop, NextHopObject, Placement};
+use firsthop_model::fib::{FibEvent, NextHop, NextHopObject, Placement, RouteKind};
 use firsthop_model::intent::Policy;
 use firsthop_model::retry::{Failure, FailureClass};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::fib;
-use firsthop_model::intent::{TABLE_MAIN, Way, table_of};
+use firsthop_model::intent::{TABLE_MAIN, Way, deciding_route, table_of};
 use firsthop_model::reconcile::Reconciler;
 use ipnet::IpNet;
 
@@ -91,7 +91,7 @@ impl Routes {
         }
         if let Some(dev) = self.dev {
             let fib = teller.reconciler.fib();
-            let route = super::deciding(fib, table, &prefix)?;
+            let route = deciding_route(fib, table, &prefix)?;
             hops(fib, route).iter().find(|(_, ifindex, _)| *ifindex == Some(dev))?;
         }
         let row = teller.route(table, prefix, way)?;

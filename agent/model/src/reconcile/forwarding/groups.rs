@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use crate::IfIndex;
 use crate::chip::AdjacencyIndex;
+use crate::index::Sets;
 use crate::intent::Gateway;
 
 /// By table and prefix.
@@ -36,7 +37,7 @@ pub(super) struct Groups {
     numbers: BTreeMap<Vec<Gateway>, u32>,
     all: BTreeMap<u32, Group>,
     blocks: BTreeMap<AdjacencyIndex, (u16, u32)>,
-    by_device: BTreeMap<IfIndex, BTreeSet<u32>>,
+    by_device: Sets<IfIndex, u32>,
     last: u32,
 }
 
@@ -59,7 +60,7 @@ impl Groups {
 
     /// Groups with a next hop on the device.
     pub(super) fn on(&self, ifindex: IfIndex) -> impl Iterator<Item = u32> {
-        self.by_device.get(&ifindex).into_iter().flatten().copied()
+        self.by_device.get(&ifindex).copied()
     }
 
     /// Groups with this next hop.
@@ -84,11 +85,8 @@ impl Groups {
     fn add(&mut self, gateways: &[Gateway]) -> u32 {
         self.last += 1;
         let number = self.last;
-        self.numbers.insert(gateways.to_vec(), number);
-        for hop in gateways {
-            self.by_device.entry(hop.ifindex).or_default().insert(number);
-        }
         let gateways = gateways.to_vec();
+        self.link(&gateways, number);
         let group = Group { gateways, users: BTreeSet::new(), block: None, is_there: false };
         self.all.insert(number, group);
         number
@@ -105,14 +103,20 @@ impl Groups {
     pub(super) fn remove(&mut self, number: u32) {
         self.release(number);
         let Some(group) = self.all.remove(&number) else { return };
-        self.numbers.remove(&group.gateways);
-        for hop in &group.gateways {
-            if let Some(groups) = self.by_device.get_mut(&hop.ifindex) {
-                groups.remove(&number);
-                if groups.is_empty() {
-                    self.by_device.remove(&hop.ifindex);
-                }
-            }
+        self.unlink(&group.gateways, number);
+    }
+
+    fn link(&mut self, gateways: &[Gateway], number: u32) {
+        self.numbers.insert(gateways.to_vec(), number);
+        for hop in gateways {
+            self.by_device.insert(hop.ifindex, number);
+        }
+    }
+
+    fn unlink(&mut self, gateways: &[Gateway], number: u32) {
+        self.numbers.remove(gateways);
+        for hop in gateways {
+            self.by_device.remove(&hop.ifindex, &number);
         }
     }
 
@@ -122,30 +126,19 @@ impl Groups {
         let Some(group) = self.all.get_mut(&former) else { return };
         let before = std::mem::replace(&mut group.gateways, gateways.clone());
         group.users = users;
-        for (gateways, number) in [(&before, former), (&gateways, new)] {
-            self.numbers.remove(gateways);
-            for hop in gateways {
-                if let Some(groups) = self.by_device.get_mut(&hop.ifindex) {
-                    groups.remove(&number);
-                    if groups.is_empty() {
-                        self.by_device.remove(&hop.ifindex);
-                    }
-                }
-            }
-        }
-        for hop in &gateways {
-            self.by_device.entry(hop.ifindex).or_default().insert(former);
-        }
-        self.numbers.insert(gateways, former);
+        self.unlink(&before, former);
+        self.unlink(&gateways, new);
+        self.link(&gateways, former);
     }
 
-    /// Gives a group the first free adjacencies of the chip, unless it has some. `is_free`: nothing else is there.
+    /// Gives a group the first free adjacencies of the chip, unless it has some. `foreign`: the last of so many places that
+    /// holds a row of nobody's.
     pub(super) fn take(
         &mut self,
         number: u32,
         size: u16,
         total: u32,
-        is_free: impl Fn(AdjacencyIndex, u16) -> Option<AdjacencyIndex>,
+        foreign: impl Fn(AdjacencyIndex, u16) -> Option<AdjacencyIndex>,
     ) -> Option<(AdjacencyIndex, u16)> {
         let group = self.all.get(&number)?;
         if group.block.is_some() {
@@ -163,10 +156,10 @@ impl Groups {
                 blocks.next();
                 continue;
             }
-            match is_free(AdjacencyIndex(first), size) {
+            match foreign(AdjacencyIndex(first), size) {
                 None => break AdjacencyIndex(first),
                 // a row that nobody has claimed yet
-                Some(foreign) => first = foreign.0 + 1,
+                Some(taken) => first = taken.0 + 1,
             }
         };
         self.claim(number, found, size);

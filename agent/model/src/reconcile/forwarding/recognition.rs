@@ -23,7 +23,7 @@ impl Reconciler {
         forwarding.in_flight = References::default();
     }
 
-    /// Every object of this file that may have rows.
+    /// Every route, group and host that may have rows.
     pub(in crate::reconcile) fn bulk_objects(&self) -> Vec<Object> {
         let routes =
             self.forwarding.ways.keys().map(|(table, prefix)| Object::Route(*table, *prefix));

@@ -45,8 +45,7 @@ impl Reconciler {
         let shortage = &mut self.forwarding.shortage;
         match (object, change) {
             (_, Change::Remove(Entry::Route { prefix, .. })) => {
-                let family = if prefix.addr().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
-                let next = shortage.retry_route(family);
+                let next = shortage.retry_route(Family::of(prefix.addr()));
                 self.due.extend(next.map(|(table, prefix)| Object::Route(table, prefix)));
             }
             (_, Change::Remove(Entry::Neighbour { .. })) => {

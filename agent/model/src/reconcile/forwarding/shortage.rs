@@ -139,9 +139,8 @@ impl Shortage {
     /// A route of the family went: another one may try.
     pub(super) fn retry_route(&mut self, family: Family) -> Option<RouteKey> {
         let mut waiting = self.routes.iter_mut();
-        let (route, refused) = waiting.find(|((_, prefix), refused)| {
-            !refused.tried && prefix.addr().is_ipv4() == (family == Family::Ipv4)
-        })?;
+        let (route, refused) = waiting
+            .find(|((_, prefix), refused)| !refused.tried && Family::of(prefix.addr()) == family)?;
         refused.tried = true;
         Some(*route)
     }

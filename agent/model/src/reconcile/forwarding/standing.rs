@@ -65,8 +65,8 @@ impl Reconciler {
     pub(in crate::reconcile) fn publish(&mut self, object: Object) {
         match object {
             Object::VirtualRouter(table) => {
-                let known = self.forwarding.tables.contains(&table);
-                if known && self.is_complete(object) && self.forwarding.routers.insert(table) {
+                let stays = self.tables.contains_key(&table);
+                if stays && self.is_complete(object) && self.forwarding.routers.insert(table) {
                     let routes: Vec<RouteKey> = self.ways_of(table).collect();
                     self.due.extend(
                         routes.into_iter().map(|(table, prefix)| Object::Route(table, prefix)),
@@ -105,6 +105,11 @@ impl Reconciler {
         }
     }
 
+    /// The virtual router of a table goes, and its routes before it.
+    pub(in crate::reconcile) fn withdraw_virtual_router(&mut self, table: u32) {
+        self.forwarding.routers.remove(&table);
+    }
+
     /// Nothing may lead to the router interface of a device any more.
     pub(in crate::reconcile) fn withdraw_rif(&mut self, ifindex: IfIndex) {
         if self.forwarding.rifs.remove(&ifindex).is_some() {
@@ -116,7 +121,7 @@ impl Reconciler {
         if !self.routes_in_hardware() {
             return;
         }
-        let routes = self.forwarding.on_link.get(&ifindex).into_iter().flatten();
+        let routes = self.forwarding.on_link.get(&ifindex);
         self.due.extend(routes.map(|(table, prefix)| Object::Route(*table, *prefix)));
         let groups: Vec<u32> = self.forwarding.groups.on(ifindex).collect();
         for number in groups {

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::adjacencies;
 use super::groups::{Group, RouteKey};
-use super::{adjacencies, is_programmable};
 use crate::chip::{Entry, Key, RifIndex, RouteAction};
-use crate::intent::{EXTERNAL_ROUTE, Gateway, REJECT_ROUTE, Reason, Way, places};
+use crate::intent::{EXTERNAL_ROUTE, Gateway, REJECT_ROUTE, Reason, Way, is_programmable, places};
 use crate::plan::Object;
 use crate::reconcile::{Obstacle, Reconciler};
 use crate::topology::Link;
