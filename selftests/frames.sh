@@ -192,7 +192,12 @@ wire_follows_the_port() {
 transit_load_loses_no_ping() {
 	local hex line seconds
 	[ -z "${FH_UML:-}" ] || { skip "User-Mode Linux has no throughput"; return; }
-	hex=$(frames build udp4 mac=$OTHER dst_mac=$V5 src=192.0.2.77 dst=198.51.100.10 ttl=8)
+	# by a device that is no port, so that the CPU has to
+	check ip -n r1 link add elsewhere type dummy
+	check ip -n r1 link set elsewhere up
+	check ip -n r1 route add 198.18.0.0/24 dev elsewhere
+	check fh r1 wait synced timeout 5
+	hex=$(frames build udp4 mac=$OTHER dst_mac=$V5 src=192.0.2.77 dst=198.18.0.10 ttl=8)
 	check pings h1 192.0.2.254
 	# A chip does not wait for a processor of the machine: what else runs here must not look like its loss. Children of
 	# this shell, the sender among them, get what the shell has.

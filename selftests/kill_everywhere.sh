@@ -14,7 +14,8 @@ V5=00:00:5e:00:01:05 V6=00:00:5e:00:01:06
 ROUTERS=145
 
 # Half of the routers are active before, the other half after; swp3 has a router interface before, swp4 after; swp2's MTU changes, and
-# the VRID whose slot the fast path has. state OUT IN: the commands that withdraw one half, and make the other active.
+# the VRID whose slot the fast path has; half of the routes are there before, half after, and all of them change their next hops but
+# one. state OUT IN: the commands that withdraw one half, and make the other active.
 state() {
 	local n out=$1 in=$2
 	for ((n = 1; n <= ROUTERS; n++)); do
@@ -25,14 +26,20 @@ state() {
 		echo "addr $in 203.1.$n.1/24 dev swp4"
 	done
 	echo "addr $in 198.51.100.253/32 dev vrrp2"
+	for n in 1 2 3; do
+		echo "route $out 198.18.$n.0/24 via 192.0.2.10"
+		echo "route $in 198.19.$n.0/24 nexthop via 192.0.2.10 weight 1 nexthop via 198.51.100.10 weight 3"
+	done
 }
 forward() {
 	state del add
 	echo "link set swp2 mtu 9000"
+	echo "route replace 198.20.0.0/16 via 198.51.100.10"
 }
 backward() {
 	state add del
 	echo "link set swp2 mtu 1500"
+	echo "route replace 198.20.0.0/16 via 192.0.2.10"
 }
 
 # Broken if a daemon that died after any write left something that the next one does not find, does not mend, or mends by writing
@@ -80,6 +87,11 @@ for ((n = 1; n <= ROUTERS; n++)); do
 done >"$RUN/batch"
 for ((n = 1; n <= 8; n++)); do echo "addr add 203.0.$n.1/24 dev swp3"; done >>"$RUN/batch"
 ip -n r1 -batch "$RUN/batch" || give_up "the beginning can't be made"
+for n in 1 2 3; do ip -n r1 route add 198.18.$n.0/24 via 192.0.2.10; done
+ip -n r1 route add 198.20.0.0/16 via 192.0.2.10
+# known for good, so that every run has the same writes
+ip -n r1 neigh replace 192.0.2.10 lladdr "$(mac_of h1 h1)" dev swp1 nud permanent
+ip -n r1 neigh replace 198.51.100.10 lladdr "$(mac_of h2 h2)" dev swp2 nud permanent
 forward >"$RUN/forward"
 backward >"$RUN/backward"
 ip -n h1 neigh replace 192.0.2.254 lladdr $V5 dev h1

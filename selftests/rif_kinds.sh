@@ -73,17 +73,21 @@ agrees() {
 		and macs($FID) == sorted(['$(mac_of r1 "$1")', '$V5'])"
 }
 
-# routes NS PORT TAG CPU [FROM]: the virtual router answers, and routes both ways; the backup does neither. CPU is the netdev of
-# r1 that sees what the chip traps, FROM where an unanswered frame enters if that is not PORT.
+# routes NS PORT TAG CPU [FROM]: the virtual router answers, and routes both ways, without the CPU once it knows both hosts; the
+# backup does neither. CPU is the netdev of r1 that sees what the chip traps, FROM where an unanswered frame enters if that is not
+# PORT.
 routes() {
-	local at=$1:$2${3:+@$3} from=$1:${5:-$2}${3:+@$3} mac reply=reply${3:+@$3}
+	local at=$1:$2${3:+@$3} from=$1:${5:-$2}${3:+@$3} mac reply=reply${3:+@$3} first
 	mac=$(mac_of "$1" "$2")
 	check_eq "$(send "$at" echo4 mac="$mac" dst_mac=$V5 src=192.0.2.10 dst=192.0.2.254 reply=2000)" \
 		"$reply local_route+1" "virtual address"
+	first=$(send "$at" echo4 mac="$mac" dst_mac=$V5 src=192.0.2.10 dst=198.51.100.10 reply=2000 to=w6:h6~)
+	[[ $first == "h6=1 $reply"* ]] || fail "the first packet through the router: $first"
+	check chip_soon r1 "{'192.0.2.10', '198.51.100.10'} <= {n.address for n in d.neighbours}"
 	check_eq "$(send "$at" echo4 mac="$mac" dst_mac=$V5 src=192.0.2.10 dst=198.51.100.10 reply=2000 to=w6:h6~)" \
-		"h6=1 $reply external_route+2" "through the router"
+		"h6=1 $reply" "through the router"
 	check_eq "$(send w6:h6 echo4 mac="$H6" dst_mac="$SWP6" src=198.51.100.10 dst=192.0.2.10 reply=2000 to="$1:$2~")" \
-		"$2=1${3:+@$3} reply external_route+2" "to the host"
+		"$2=1${3:+@$3} reply" "to the host"
 	check_eq "$(send "$from" echo4 mac="$mac" dst_mac=$V6 src=192.0.2.10 dst=192.0.2.254 to="r1:$4,w6:h6~")" \
 		"$4=0 h6=0" "for the backup"
 }

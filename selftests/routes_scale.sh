@@ -105,7 +105,7 @@ restart_writes_nothing() {
 	writes=$(chip r1 d.writes_total)
 	stop firsthopd-r1 KILL
 	begin=$(now_ms)
-	start firsthopd-r1 r1 "$FIRSTHOPD" -c "$RUN/firsthop.toml"
+	start firsthopd-r1 r1 "$FIRSTHOPD"
 	check eventually 60000 synced
 	note "in step again after $(($(now_ms) - begin)) ms"
 	check_eq "$(($(chip r1 d.writes_total) - writes))" 0 "writes"
@@ -138,7 +138,7 @@ more_than_there_is_room_for() {
 	ip -n r2 addr add 198.51.100.1/24 dev swp2
 	ip -n r2 link set swp2 up
 	ip -n r2 neigh add 198.51.100.10 lladdr 02:00:00:00:01:10 dev swp2 nud permanent
-	agent r2 -c "$RUN/firsthop.toml"
+	agent r2
 	ip -n r2 route add default via 198.51.100.10
 	for ((n = 0; n < 90; n++)); do echo "route add 20.0.$n.0/24 via 198.51.100.10"; done | ip -n r2 -batch -
 	check synced r2
@@ -173,13 +173,12 @@ for n in 10 11 12 13; do
 	printf -v hex %x $n
 	r1 neigh add 2001:db8:2::$hex lladdr 02:00:00:00:01:$n dev swp2 nud permanent
 done
-echo 'routing = "hardware"' >"$RUN/firsthop.toml"
 sed 's/^name = .*/name = "small"/; s/^routes_ipv4 = .*/routes_ipv4 = 100/' "$ROOT/hwsim/personalities/spectrum2.toml" >"$RUN/small.toml"
 routes bird >"$RUN/bird.conf"
 routes add >"$RUN/add"
 routes del >"$RUN/del"
 for ((n = 0; n < 20000; n++)); do echo "route add 60.$((n >> 8)).$((n & 255)).0/24 via 198.51.100.10"; done >"$RUN/more"
 sed 's/ add / del /' "$RUN/more" >"$RUN/less"
-agent r1 -c "$RUN/firsthop.toml"
+agent r1
 macvlan r1 swp1 vrrp5 $V5
 tests_run "$@"

@@ -5,6 +5,8 @@
 ALL_TESTS="
 	hosts_are_routed_by_the_chip
 	first_packets_take_the_cpu
+	neighbours_in_use_are_kept
+	next_hops_are_looked_for
 	gateway
 	multipath
 	nexthop_objects
@@ -149,6 +151,37 @@ first_packets_take_the_cpu() {
 		check in_chip $to "$H2"
 		by_chip h1 $to
 	done
+}
+
+# nud ADDRESS STATE: of the kernel's neighbour.
+nud() { r1 -j neigh show "$1" | json "d[0].state[0]" | grep -qx "$2"; }
+
+# Broken if the kernel took hosts for idle to which the chip alone sends, or was told of hosts to which nobody does.
+neighbours_in_use_are_kept() {
+	local to
+	both_known
+	on r1 sh -c 'for f in 4 6; do echo 1 >/proc/sys/net/ipv$f/neigh/swp2/delay_first_probe_time; done'
+	check r1 neigh change 198.51.101.10 lladdr "$H3" dev swp3 nud stale
+	for to in 198.51.100.10 2001:db8:2::10; do
+		check r1 neigh change $to lladdr "$H2" dev swp2 nud stale
+		check in_chip $to "$H2"
+		by_chip h1 $to
+		check eventually 12000 nud $to REACHABLE
+	done
+	check nud 198.51.101.10 STALE
+}
+
+# Broken if a next hop were looked for only when a packet wants to go there, which then waits for it.
+next_hops_are_looked_for() {
+	check r1 neigh flush dev swp2
+	check r1 neigh flush dev swp3
+	check chip_soon r1 "not [n for n in d.neighbours if n.mac in ('$H2', '$H3')]"
+	check r1 route add 10.1.0.0/24 nexthop via 198.51.100.10 nexthop via 198.51.101.10
+	check r1 -6 route add 2001:db8:10::/64 via 2001:db8:2::10
+	check chip_soon r1 "sorted({a.mac for a in d.adjacencies}) == sorted(['$H2', '$H3'])" 3000
+	by_chip h1 10.1.0.1
+	by_chip h1 2001:db8:10::1
+	cleared
 }
 
 # ------------------------------------------------------------------------------------------------------------- next hops
@@ -505,7 +538,7 @@ lost_events() {
 	local n drops
 	both_known
 	stop firsthopd-r1 TERM
-	printf 'routing = "hardware"\n[netlink]\nreceive_buffer = 65536\n' >"$RUN/firsthop.toml"
+	printf '[netlink]\nreceive_buffer = 65536\n' >"$RUN/firsthop.toml"
 	daemon
 	for ((n = 0; n < 1000; n++)); do echo "route add 10.128.$((n / 250)).$((n % 250))/32 via 198.51.100.10"; done >"$RUN/batch"
 	check ip -n r1 -batch "$RUN/batch"
@@ -526,7 +559,7 @@ lost_events() {
 	kill -CONT "${PID[firsthopd-r1]}"
 	check routes_agree 5000
 	stop firsthopd-r1 TERM
-	echo 'routing = "hardware"' >"$RUN/firsthop.toml"
+	: >"$RUN/firsthop.toml"
 	daemon
 	r1 route flush root 10.128.0.0/9
 	cleared
@@ -549,7 +582,7 @@ failover() {
 	plug r1 4 a 203.0.113.1/24 && plug r1 9 z 10.3.0.1/24 && plug r2 1 a 203.0.113.2/24 && plug r2 2 z 10.3.0.2/24 || fail "set-up"
 	ip -n a addr add 203.0.113.10/24 dev br0 && ip -n a route add default via 203.0.113.254
 	ip -n z addr add 10.3.0.10/24 dev br0 && ip -n z route add default via 10.3.0.1
-	agent r2 -c "$RUN/firsthop.toml"
+	agent r2
 	check macvlan r1 swp4 vrrp9 $V9 203.0.113.254/24
 	check fh r1 wait vmac dev vrrp9 state offload timeout 5
 	carried r1 "203.0.113.10 10.3.0.10"
@@ -595,7 +628,9 @@ cpu_again() {
 		[r for r in d.routes if r.action != 'ip2me' and r.prefix not in ('0.0.0.0/0', '::/0')]"
 	check_eq "$(ping_lost h1 198.51.100.10 20)" 0 "pings lost"
 	check_eq "$(send 198.51.100.10 reply=1000)" "h2=1 h3=0 reply external_route+2" "by the CPU"
-	echo 'routing = "hardware"' >"$RUN/firsthop.toml"
+	check grep -q '`routing` is "cpu"' <(fh r1 route 2>&1)
+	check fh_holds r1 "d.transit == 'cpu'" status
+	: >"$RUN/firsthop.toml"
 	kill -HUP "${PID[firsthopd-r1]}"
 	check routes_agree
 	check_eq "$(send 198.51.100.10 reply=1000)" "h2=1 h3=0 reply" "by the chip"
@@ -646,6 +681,6 @@ r1 addr add 10.2.0.1/24 dev soft && r1 link set soft up
 ip -n b link set soft up && ip -n b addr add 10.2.0.10/24 dev soft && ip -n b addr add 10.1.4.1/32 dev lo
 ip -n b route add default via 10.2.0.1
 for ns in r1 h1 h2 h3; do eventually 5000 settled $ns || give_up "duplicate address detection in $ns does not end"; done
-echo 'routing = "hardware"' >"$RUN/firsthop.toml"
+: >"$RUN/firsthop.toml"
 daemon
 tests_run "$@"

@@ -55,12 +55,14 @@ one_goes_and_the_others_stay() {
 	from=$(chip_tool count "$RUN/emad.pcap")
 	check ip -n r1 link set four77 down
 	check fh r1 wait vmac dev four77 state held timeout 10
+	check fh r1 wait synced timeout 10
 	check chip_holds r1 "len(macs($FID)) == 510 and '00:00:5e:00:01:4d' not in macs()"
 	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
 		$'RALUE delete vr 0 10.0.77.254/32\nSFD remove mac 00:00:5e:00:01:4d' "writes"
 	from=$(chip_tool count "$RUN/emad.pcap")
 	check ip -n r1 link set four77 up
 	check fh r1 wait vmac dev four77 state offload timeout 10
+	check fh r1 wait synced timeout 10
 	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
 		$'RALUE write vr 0 10.0.77.254/32\nSFD add mac 00:00:5e:00:01:4d' "writes"
 }

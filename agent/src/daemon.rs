@@ -16,6 +16,7 @@ mod desk;
 mod devices;
 mod flower;
 mod listing;
+mod neighbours;
 mod observer;
 mod options;
 mod program;
@@ -43,6 +44,7 @@ use firsthop_model::intent::{ChipIdentity, Routing};
 use firsthop_model::plan::Limits;
 use firsthop_model::retry::{Failure, FailureClass};
 use flower::Flower;
+use neighbours::Neighbours;
 use observer::Observer;
 pub use program::{DaemonError, main};
 use program::{Signals, Target};
@@ -82,6 +84,7 @@ struct Daemon {
     watch: Watch,
     traps: Traps,
     sizer: Sizer,
+    neighbours: Neighbours,
     /// Devices that have a driver in the kernel, by devlink's handle; see [`Daemon::set_drivers`].
     drivers: Drivers,
 
@@ -137,6 +140,7 @@ impl Daemon {
             watch: Watch::open(source.config.liveness, Duration::ZERO),
             traps: Traps::open(source.config.care),
             sizer: Sizer::default(),
+            neighbours: Neighbours::open(),
             drivers: Drivers::default(),
             chip: ChipLink::open(target.socket.clone(), !observe),
             listening: false,
@@ -246,6 +250,7 @@ impl Daemon {
         self.tell_shortage();
         self.tend_bridges(drained);
         self.tend_traps();
+        self.tend_neighbours();
         if drained {
             self.answer();
         }
@@ -339,6 +344,7 @@ impl Daemon {
                 let found = found.map(Into::into).map_err(|error| chain(&error));
                 self.tell(Input::Rows(found));
             }
+            Report::Active(hosts) => self.keep_neighbours(&hosts),
             Report::Noticed(notices) => self.fdb.learn(&notices, self.engine.reconciler()),
             Report::Disconnected => {
                 self.listening = false;
@@ -419,8 +425,13 @@ impl Daemon {
     /// When the loop has to turn though nothing happens.
     fn next_time(&self) -> Instant {
         let rules = self.flower.deadline().filter(|_| self.engine.may_act());
-        let times =
-            [self.engine.deadline(self.now()), rules, self.watch.deadline(), self.sizer.deadline()];
+        let times = [
+            self.engine.deadline(self.now()),
+            rules,
+            self.watch.deadline(),
+            self.sizer.deadline(),
+            self.neighbours.deadline(),
+        ];
         let times = times.into_iter().flatten().map(|at| self.start + at);
         let others = [self.desk.deadline(), self.traps.deadline()].into_iter().flatten();
         let far = Instant::now() + Duration::from_secs(3600);

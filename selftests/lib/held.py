@@ -46,16 +46,22 @@ def held(d):
 
 
 def everything(d):
-    """And what else is written: routes, neighbours, traps and policers."""
+    """And what else is written: routes and where they lead, neighbours, traps and policers."""
     rif, _, _ = described(d)
+    adjacency = {a.adjacency: str((rif.get(a.rif), a.mac)) for a in d.adjacencies}
+    leads = lambda row: [adjacency.get(n) for n in range(row.adjacency, row.adjacency + row.ecmp_size)] if row.action == "remote" else None
     members = {}
     for r in d.rifs:
         if r.enabled is not False:
             members.setdefault(r.virtual_router, []).append(str(rif[r.rif]))
     plain = lambda row, *numbers: {key: value for key, value in row.items() if key not in numbers}
-    routed = lambda row: str((sorted(members.get(row.vr, [])), rif.get(row.erif), sorted(plain(row, "vr", "erif").items())))
+    numbers = ("vr", "erif", "adjacency")
+    routed = lambda row: str(
+        (sorted(members.get(row.vr, [])), rif.get(row.erif), leads(row), sorted(plain(row, *numbers).items()))
+    )
     return held(d) | {
         "routes": sorted(map(routed, d.routes)),
+        "adjacencies": sorted(adjacency.values()),
         "neighbours": sorted(str((rif.get(n.rif), sorted(plain(n, "rif").items()))) for n in d.neighbours),
         "traps": sorted(str(sorted(t.items())) for t in d.traps),
         "trap groups": sorted(str(sorted(t.items())) for t in d.trap_groups),

@@ -16,8 +16,9 @@
 //! * Every failure is a completion; no method panics on what a chip answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use firsthop_model::chip::{Change, Key, Tables};
+use firsthop_model::chip::{Change, Key, RifIndex, Tables};
 
 use crate::{AsicError, Capabilities, Notices};
 
@@ -44,6 +45,9 @@ pub enum Event {
     /// The answer to [`Asic::ask_rows`]. An error: the chip did not answer, or can't be reached. A refusal for one row is in
     /// [`ReadBack::failed`] instead.
     Rows(Result<ReadBack, AsicError>),
+    /// The answer to [`Asic::ask_activity`]: hosts that a packet went to, by router interface and address. After an error some that
+    /// were used are missing, for good.
+    Active(Result<Vec<(RifIndex, IpAddr)>, AsicError>),
     /// The chip can't be reached any more. Every change got its completion before; later ones fail with
     /// [`Class::Gone`](crate::Class::Gone). Connecting again is the owner's decision, with a new back end.
     Disconnected(AsicError),
@@ -129,6 +133,11 @@ pub trait Asic {
     /// Rows with changes in flight are read after those. The picture is of one moment if nothing is in flight, and nothing is
     /// submitted before it is there.
     fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>);
+
+    /// Asks which hosts of the host table were used since this was last asked; [`Asic::next`] has the answer, as one
+    /// [`Event::Active`]. Never blocks, and takes its turn with [`Asic::ask_rows`]. When the chip can't be reached any more it is
+    /// ignored.
+    fn ask_activity(&mut self);
 
     /// Changes that were submitted and have not been reported.
     fn in_flight(&self) -> usize;

@@ -41,6 +41,14 @@ impl Asic for Backend {
         }
     }
 
+    fn ask_activity(&mut self) {
+        match self {
+            Self::Spectrum(chip) => chip.ask_activity(),
+            Self::DryRun(chip) => chip.ask_activity(),
+            Self::Faulty(chip) => chip.ask_activity(),
+        }
+    }
+
     fn in_flight(&self) -> usize {
         match self {
             Self::Spectrum(chip) => chip.in_flight(),

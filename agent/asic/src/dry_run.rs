@@ -19,7 +19,8 @@ pub struct DryRun {
     completed: VecDeque<Ticket>,
     /// Somebody asked what was learnt.
     asked: bool,
-    rows: VecDeque<ReadBack>,
+    /// Answers to the other questions, in their order.
+    answers: VecDeque<Event>,
 }
 
 impl DryRun {
@@ -31,7 +32,7 @@ impl DryRun {
             writes: 0,
             completed: VecDeque::new(),
             asked: false,
-            rows: VecDeque::new(),
+            answers: VecDeque::new(),
         }
     }
 
@@ -68,7 +69,12 @@ impl Asic for DryRun {
     fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>) {
         let rows = self.tables.iter().filter(|(key, _)| enumerate || keys.contains(key));
         let tables = rows.map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        self.rows.push_back(ReadBack { tables, ..ReadBack::default() });
+        self.answers.push_back(Event::Rows(Ok(ReadBack { tables, ..ReadBack::default() })));
+    }
+
+    /// No packet passes it.
+    fn ask_activity(&mut self) {
+        self.answers.push_back(Event::Active(Ok(Vec::new())));
     }
 
     fn in_flight(&self) -> usize {
@@ -79,8 +85,8 @@ impl Asic for DryRun {
         if let Some(ticket) = self.completed.pop_front() {
             return Event::Completed(Completion { ticket, result: Ok(()) });
         }
-        match self.rows.pop_front() {
-            Some(found) => Event::Rows(Ok(found)),
+        match self.answers.pop_front() {
+            Some(answer) => answer,
             None if std::mem::take(&mut self.asked) => Event::Noticed(Ok(Notices::default())),
             None => pending().await,
         }

@@ -36,6 +36,8 @@ pub enum Subject {
     Dump,
     /// To take what the chip learnt and forgot.
     Notices,
+    /// To ask which hosts were used.
+    Activity,
 }
 
 /// One register access.
@@ -278,6 +280,7 @@ impl fmt::Display for Subject {
             Self::Read(key) => write!(f, "read {key:?}"),
             Self::Dump => f.write_str("dump"),
             Self::Notices => f.write_str("what was learnt"),
+            Self::Activity => f.write_str("hosts that were used"),
         }
     }
 }

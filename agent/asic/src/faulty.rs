@@ -164,6 +164,13 @@ impl<B: Asic> Asic for Faulty<B> {
         }
     }
 
+    /// Questions don't fail by plan.
+    fn ask_activity(&mut self) {
+        if self.connection == Connection::Up {
+            self.inner.ask_activity();
+        }
+    }
+
     fn in_flight(&self) -> usize {
         self.failures.len() + self.under_way.len()
     }
@@ -190,7 +197,7 @@ impl<B: Asic> Asic for Faulty<B> {
                 self.connection = Connection::Down;
                 Event::Disconnected(error)
             }
-            answer @ (Event::Noticed(_) | Event::Rows(_)) => answer,
+            answer @ (Event::Noticed(_) | Event::Rows(_) | Event::Active(_)) => answer,
         }
     }
 

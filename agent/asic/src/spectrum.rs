@@ -16,13 +16,15 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use emad::Register;
 use firsthop_model::chip::{Change, Key};
 use nix::errno::Errno;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::capabilities::generation;
-use crate::{Asic, AsicError, Capabilities, Event, ReadBack, Ticket};
+use crate::{Asic, AsicError, Capabilities, Event, Ticket};
 
+mod activity;
 mod channel;
 pub mod control;
 mod reading;
@@ -33,10 +35,11 @@ pub mod synchronous;
 #[cfg(test)]
 mod tests;
 
+use activity::Activity;
 use channel::Channel;
 use control::{Control, Members};
 pub use reading::Reading;
-use session::{Session, Settings, Strays};
+use session::{QueryId, Session, Settings, Strays};
 
 /// A chip behind a socket.
 #[derive(Debug)]
@@ -50,9 +53,9 @@ pub struct Spectrum {
     outbox: VecDeque<Vec<u8>>,
     /// Since when the socket has no room.
     crowded: Option<Duration>,
-    /// What is to be read after [`Self::reading`].
-    asked: VecDeque<(bool, Vec<Key>)>,
-    reading: Option<Reading>,
+    /// What is to be asked after [`Self::asking`].
+    asked: VecDeque<Asked>,
+    asking: Option<Asking>,
     patience: Duration,
     /// The session's clock starts here.
     start: Instant,
@@ -65,6 +68,49 @@ enum Connection {
     /// Broken, and not reported yet.
     Broken(AsicError),
     Down(AsicError),
+}
+
+/// A question that has to wait for its turn.
+#[derive(Debug)]
+enum Asked {
+    /// Everything that can be enumerated, and these.
+    Rows(bool, Vec<Key>),
+    Activity,
+}
+
+/// The question that is being asked.
+#[derive(Debug)]
+enum Asking {
+    Rows(Reading),
+    Activity(Activity),
+}
+
+impl Asking {
+    fn take(
+        &mut self,
+        session: &mut Session,
+        id: QueryId,
+        answer: Result<Register, AsicError>,
+    ) -> Result<(), AsicError> {
+        match self {
+            Self::Rows(reading) => reading.take(session, id, answer),
+            Self::Activity(activity) => activity.take(session, id, answer),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Event> {
+        match self {
+            Self::Rows(reading) => reading.poll().map(|found| Event::Rows(Ok(found))),
+            Self::Activity(activity) => activity.poll().map(|hosts| Event::Active(Ok(hosts))),
+        }
+    }
+
+    fn fail(self, error: AsicError) -> Event {
+        match self {
+            Self::Rows(_) => Event::Rows(Err(error)),
+            Self::Activity(_) => Event::Active(Err(error)),
+        }
+    }
 }
 
 impl Spectrum {
@@ -97,7 +143,7 @@ impl Spectrum {
             outbox: VecDeque::new(),
             crowded: None,
             asked: VecDeque::new(),
-            reading: None,
+            asking: None,
             patience: settings.patience,
             start: Instant::now(),
             connection: Connection::Up,
@@ -141,25 +187,30 @@ impl Spectrum {
         answer.await.unwrap_or(Err(AsicError::ControlTimeout { request, patience }))
     }
 
-    /// The end of the first reading, if it is there; begins the next one.
-    fn poll_rows(&mut self) -> Option<Result<ReadBack, AsicError>> {
-        if self.reading.is_none() {
-            // Of a reading that ended with an error.
+    /// What became of the first question, if it is known; begins the next one.
+    fn poll_asked(&mut self) -> Option<Event> {
+        if self.asking.is_none() {
+            // Of one that ended with an error.
             while self.session.poll_answer().is_some() {}
-            let (enumerate, keys) = self.asked.pop_front()?;
-            let rifs = enumerate.then_some(self.capabilities.rifs);
-            self.reading = Some(Reading::start(&mut self.session, rifs, &keys));
+            self.asking = Some(match self.asked.pop_front()? {
+                Asked::Rows(enumerate, keys) => {
+                    let rifs = enumerate.then_some(self.capabilities.rifs);
+                    Asking::Rows(Reading::start(&mut self.session, rifs, &keys))
+                }
+                Asked::Activity => Asking::Activity(Activity::start(&mut self.session)),
+            });
         }
-        let reading = self.reading.as_mut()?;
+        let mut asking = self.asking.take()?;
         while let Some((id, answer)) = self.session.poll_answer() {
-            if let Err(error) = reading.take(&mut self.session, id, answer) {
-                self.reading = None;
-                return Some(Err(error));
+            if let Err(error) = asking.take(&mut self.session, id, answer) {
+                return Some(asking.fail(error));
             }
         }
-        let found = reading.poll()?;
-        self.reading = None;
-        Some(Ok(found))
+        let event = asking.poll();
+        if event.is_none() {
+            self.asking = Some(asking);
+        }
+        event
     }
 
     /// Sends what can be sent, then waits for one thing to happen. Cancel-safe.
@@ -243,7 +294,13 @@ impl Asic for Spectrum {
 
     fn ask_rows(&mut self, enumerate: bool, keys: Vec<Key>) {
         if matches!(self.connection, Connection::Up) {
-            self.asked.push_back((enumerate, keys));
+            self.asked.push_back(Asked::Rows(enumerate, keys));
+        }
+    }
+
+    fn ask_activity(&mut self) {
+        if matches!(self.connection, Connection::Up) {
+            self.asked.push_back(Asked::Activity);
         }
     }
 
@@ -259,8 +316,8 @@ impl Asic for Spectrum {
             if let Some(answer) = self.session.poll_notices() {
                 return Event::Noticed(answer);
             }
-            if let Some(found) = self.poll_rows() {
-                return Event::Rows(found);
+            if let Some(event) = self.poll_asked() {
+                return event;
             }
             match &self.connection {
                 // An error is noticed in the next round, after the completions that it made.

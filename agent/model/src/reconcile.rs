@@ -491,9 +491,8 @@ impl Reconciler {
     /// What leads to the booked content, without the rows that wait for a retry.
     fn plan(&self, object: Object) -> Plan {
         let refused = |refusal: &Refusal| refusal.trouble.retry != Retry::Now;
-        let waits = |key: &&Key| self.refusals.get(key).is_some_and(refused);
-        let rows = self.book.rows(object).filter(|key| !waits(key));
-        diff(&self.applied, rows.map(|key| (key, self.book.wanted(key))))
+        let waits = |key: &Key| self.refusals.get(key).is_some_and(refused);
+        diff(&self.applied, self.book.wants(object).filter(|(key, _)| !waits(key)))
     }
 
     /// A run ended: the object is compared once more, so that nothing that changed meanwhile is missed.

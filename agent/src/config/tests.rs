@@ -16,7 +16,7 @@ fn refusal(text: &str) -> String {
 fn every_key_is_taken() {
     let config = load(
         "vmac_policy = 'active'\nexclude = ['swp3', 'mgmt']\nvrrp_rate = 2000\nvrrp_burst = 4096\n\
-         routing = 'hardware'\n\
+         routing = 'cpu'\n\
          [[vmac]]\nlower = 'br0'\npolicy = 'always'\n\
          [[vmac]]\nmac = '00:00:5e:00:02:00/40'\nlower = 'swp1'\npolicy = 'oper'\n\
          [device]\nhwsim = '/run/hwsim/a.sock'\nmanage = false\naudit = 5\ndrift = 'report'\nflower_traps = true\n\
@@ -33,8 +33,8 @@ fn every_key_is_taken() {
     assert_eq!(config.policy.exclude, BTreeSet::from(["mgmt".to_owned(), "swp3".to_owned()]));
     assert_eq!((config.policy.vrrp_rate, config.policy.vrrp_burst), (2000, 4096));
     let routing = (config.policy.routing, Config::default().policy.routing);
-    assert_eq!(routing, (Routing::Hardware, Routing::Cpu));
-    assert_eq!(load("routing = 'cpu'\n").unwrap(), Config::default());
+    assert_eq!(routing, (Routing::Cpu, Routing::Hardware));
+    assert_eq!(load("routing = 'hardware'\n").unwrap(), Config::default());
     assert_eq!(config.hwsim, Some(PathBuf::from("/run/hwsim/a.sock")));
     assert_eq!(config.manage, Some(false));
     assert_eq!(config.policer, Policer { rate: Some(2000), burst: Some(4096) });

@@ -8,6 +8,7 @@
 //! Orders carry the number of the connection that they were meant for: one that was given before a break is dropped after it.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use firsthop_asic::spectrum::session::Settings;
 use firsthop_asic::{
     Asic as _, AsicError, Capabilities, ChipLock, Completion, Event, Notices, ReadBack, Ticket,
 };
-use firsthop_model::chip::{Change, Key};
+use firsthop_model::chip::{Change, Key, RifIndex};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -42,6 +43,8 @@ pub(super) enum Order {
     Scan,
     /// These rows; answered by [`Report::Rows`].
     Read(Vec<Key>),
+    /// Which hosts were used; answered by [`Report::Active`], or not at all.
+    Activity,
     /// Whether to ask which MACs it learnt; told by [`Report::Noticed`]. Off when a connection begins.
     Listen(bool),
 }
@@ -55,6 +58,8 @@ pub(super) enum Report {
     Rows(Result<ReadBack, AsicError>),
     /// MACs that the chip learnt or forgot, or that some were lost on their way.
     Noticed(Notices),
+    /// Hosts that packets went to.
+    Active(Vec<(RifIndex, IpAddr)>),
     Disconnected,
     /// The first attempt to connect failed; others follow.
     Absent,
@@ -200,6 +205,8 @@ impl FarEnd {
                             self.tell(report(found));
                         }
                     }
+                    Event::Active(Ok(hosts)) => self.tell(Report::Active(hosts)),
+                    Event::Active(Err(error)) => tracing::debug!("{}", chain(&error)),
                     Event::Disconnected(error) => return chain(&error),
                 },
                 order = self.orders.recv() => match order {
@@ -217,6 +224,7 @@ impl FarEnd {
                         chip.ask_rows(false, keys);
                         readings.push_back(Report::Rows);
                     }
+                    Some((_, Order::Activity)) => chip.ask_activity(),
                     Some((_, Order::Listen(on))) => listening = on,
                     None => return "The daemon ends".to_owned(),
                 },

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use firsthop_model::intent::{LinuxBridges, Policy};
+use firsthop_model::intent::{LinuxBridges, Policy, Routing};
 
 use super::Daemon;
 use super::flower::Mode;
@@ -28,14 +28,15 @@ pub(super) struct Source {
 
 impl Source {
     /// The operator's decisions. Without a word about writing, bridges of Linux are looked at where there is no `chip`, and left
-    /// alone where there is one.
+    /// alone where there is one. Without a chip nobody but the kernel routes.
     pub(super) fn policy(&self, observe: bool, chip: bool) -> Policy {
         let linux_bridges = match self.config.manage {
             Some(true) if !observe => LinuxBridges::Written,
             _ if chip => LinuxBridges::Ignored,
             _ => LinuxBridges::Shown,
         };
-        Policy { linux_bridges, ..self.config.policy.clone() }
+        let routing = if chip { self.config.policy.routing } else { Routing::Cpu };
+        Policy { linux_bridges, routing, ..self.config.policy.clone() }
     }
 
     /// What becomes of audits.

@@ -16,7 +16,7 @@ use firsthop_asic::spectrum::session::{Session, Settings};
 use firsthop_asic::spectrum::synchronous;
 use firsthop_asic::{AsicError, Class, ReadBack, Readability, readability};
 use firsthop_model::chip::{Change, Entry, Key, RifIndex, VrId};
-use firsthop_model::intent::{ChipIdentity, Policy};
+use firsthop_model::intent::{ChipIdentity, Policy, Routing};
 use firsthop_model::plan::{Limits, Object};
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
@@ -417,7 +417,9 @@ pub(crate) const fn limits(personality: &Personality) -> Limits {
 }
 
 fn reconciler(personality: &Personality) -> Reconciler {
-    let policy = Policy { exclude: [EXCLUDED.to_owned()].into(), ..Policy::default() };
+    // a state of links has no routes
+    let (exclude, routing) = ([EXCLUDED.to_owned()].into(), Routing::Cpu);
+    let policy = Policy { exclude, routing, ..Policy::default() };
     let identity = ChipIdentity::Simulated { chip_id: CHIP_ID.to_owned(), ports: PORTS };
     Reconciler::new(policy, identity, limits(personality))
 }

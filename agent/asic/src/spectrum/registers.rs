@@ -42,9 +42,13 @@
 //! A write is checked before it is sent: read back from its own bytes, it has to say the same. So an index that has more
 //! bits than its field is refused here instead of hitting another row.
 
+use std::net::IpAddr;
+
 use emad::Register;
-use firsthop_model::chip::{Change, Entry, Key};
+use emad::register::Protocol;
+use firsthop_model::chip::{Change, Entry, Key, RifIndex};
 use firsthop_model::topology::StpState;
+use firsthop_model::types::Family;
 
 use crate::error::{AsicError, status};
 use crate::notices::Notice;
@@ -272,6 +276,23 @@ pub fn query_notices() -> Register {
 pub fn notices(register: &Register) -> (Vec<Notice>, bool) {
     match register {
         Register::Sfn(sfn) => fdb::notices(sfn),
+        _ => (Vec::new(), false),
+    }
+}
+
+/// The query of hosts of the family that were used since the last one, with which that begins anew.
+pub fn query_activity(family: Family) -> Register {
+    emad::register::Rauhtd::query(match family {
+        Family::Ipv4 => Protocol::Ipv4,
+        Family::Ipv6 => Protocol::Ipv6,
+    })
+    .into()
+}
+
+/// The hosts in the answer to [`query_activity`], and whether there may be more.
+pub fn activity(register: &Register) -> (Vec<(RifIndex, IpAddr)>, bool) {
+    match register {
+        Register::Rauhtd(rauhtd) => host::active(rauhtd),
         _ => (Vec::new(), false),
     }
 }

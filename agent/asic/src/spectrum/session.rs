@@ -392,6 +392,6 @@ impl Session {
 fn lane_of(subject: &Subject) -> Option<Key> {
     match subject {
         Subject::Read(key) => Some(registers::lane(key)),
-        Subject::Write(_) | Subject::Dump | Subject::Notices => None,
+        Subject::Write(_) | Subject::Dump | Subject::Notices | Subject::Activity => None,
     }
 }

@@ -119,9 +119,9 @@ pub enum LinuxBridges {
 #[serde(rename_all = "lowercase")]
 pub enum Routing {
     /// By the kernel: the chip sends it everything that is for its router.
-    #[default]
     Cpu,
     /// By the chip, as far as it can; the rest goes to the kernel.
+    #[default]
     Hardware,
 }
 
@@ -166,7 +166,7 @@ impl Default for Policy {
             vrrp_rate: 1024,
             vrrp_burst: 1024,
             linux_bridges: LinuxBridges::Ignored,
-            routing: Routing::Cpu,
+            routing: Routing::default(),
         }
     }
 }

@@ -339,8 +339,7 @@ impl Reconciler {
         let mut differences = self.bulk_differences();
         for object in trial.objects() {
             trial.want(object);
-            let rows = trial.book.rows(object);
-            let plan = diff(&trial.applied, rows.map(|key| (key, trial.book.wanted(key))));
+            let plan = diff(&trial.applied, trial.book.wants(object));
             differences.extend(plan.changes().map(|c| Difference { object, change: c.clone() }));
         }
         differences

@@ -11,14 +11,6 @@ use crate::views::tests::{Bench, link, macvlan};
 use crate::views::transit;
 
 impl Bench {
-    /// The same, with routes in the chip.
-    pub(crate) fn routing(mut self) -> Self {
-        let policy = Policy { routing: Routing::Hardware, ..Policy::default() };
-        self.reconciler.set_policy(policy);
-        self.settle();
-        self
-    }
-
     pub(crate) fn fib(&mut self, event: FibEvent) {
         self.reconciler.fold_fib(event);
         self.settle();
@@ -57,7 +49,7 @@ pub(crate) fn router() -> Bench {
 }
 
 fn router_that(refuses: fn(&Change) -> Option<Failure>) -> Bench {
-    let mut bench = Bench::refusing(refuses).routing();
+    let mut bench = Bench::refusing(refuses);
     bench.address(2, "192.0.2.1", 24);
     bench.address(3, "198.51.100.1", 24);
     bench.link(link(20, "eth0", "02:00:00:00:00:20", LinkKind::None));
@@ -319,7 +311,9 @@ fn counts() {
     let states = all(&bench).into_iter().map(|route| route.state);
     assert_eq!(crate::views::count_states(states), census.routes);
     assert_eq!(transit(Some(&census)), "hardware (6 routes)");
-    assert_eq!((super::census(&Bench::new().reconciler), transit(None)), (None, "cpu".to_owned()));
+    let mut bench = Bench::new();
+    bench.reconciler.set_policy(Policy { routing: Routing::Cpu, ..Policy::default() });
+    assert_eq!((super::census(&bench.reconciler), transit(None)), (None, "cpu".to_owned()));
 }
 
 fn explained(bench: &Bench, text: &str) -> RouteExplanation {
@@ -373,7 +367,7 @@ fn explanations() {
 #[test]
 fn by_the_kernel() {
     let mut bench = router();
-    bench.reconciler.set_policy(Policy::default());
+    bench.reconciler.set_policy(Policy { routing: Routing::Cpu, ..Policy::default() });
     bench.settle();
     assert_eq!(all(&bench), []);
     assert_eq!(Neighbours::default().page(&bench.reconciler), (vec![], false));

@@ -1,9 +1,9 @@
-//! RAUHT: the MACs of hosts on router interfaces, for routes that lead to a link instead of a gateway.
+//! RAUHT: the MACs of hosts on router interfaces, for routes that lead to a link instead of a gateway. RAUHTD: which were used.
 
 use std::net::IpAddr;
 
 use emad::Register;
-use emad::register::{Rauht, RauhtOp, TrapAction};
+use emad::register::{Rauht, RauhtOp, Rauhtd, RauhtdRecord, TrapAction};
 use firsthop_model::Mac;
 use firsthop_model::chip::{Entry, RifIndex};
 
@@ -36,4 +36,15 @@ pub(super) fn read(rif: RifIndex, ip: IpAddr, rauht: &Rauht) -> Row {
     }
     let neighbour = Entry::Neighbour { rif, ip, mac: Mac(rauht.mac.0) };
     Row::holds_if(rauht.trap_action == TrapAction::Nop, neighbour)
+}
+
+/// The hosts of an answer, and whether there may be more: it is full (`mlxsw_sp_router_rauhtd_is_full`).
+pub(super) fn active(rauhtd: &Rauhtd) -> (Vec<(RifIndex, IpAddr)>, bool) {
+    let hosts = rauhtd.records.iter().flat_map(|record| match record {
+        RauhtdRecord::Ipv4(entries) => {
+            entries.iter().map(|entry| (RifIndex(entry.rif), entry.dip.into())).collect()
+        }
+        RauhtdRecord::Ipv6(entry) => vec![(RifIndex(entry.rif), entry.dip.into())],
+    });
+    (hosts.collect(), rauhtd.records.len() >= Rauhtd::MAX_RECORDS)
 }

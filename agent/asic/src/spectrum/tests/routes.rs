@@ -1,9 +1,12 @@
 //! Routes to next hops and to hosts on a link, as entries and as a simulated chip understands them.
 
+use std::net::IpAddr;
+
 use firsthop_model::chip::AdjacencyIndex;
 use hwsim::chip::{LocalPort as Wire, Output};
 
 use super::*;
+use crate::spectrum::activity::Activity;
 
 const VR: VrId = VrId(1);
 /// Where packets come in.
@@ -78,6 +81,21 @@ fn routed(entries: Vec<Entry>) -> Bench {
 }
 
 impl Bench {
+    /// Hosts that were used since the last call.
+    fn active(&mut self) -> BTreeSet<(RifIndex, IpAddr)> {
+        let Self { chip, session, now } = self;
+        let mut activity = Activity::start(session);
+        loop {
+            if let Some(hosts) = activity.poll() {
+                return hosts.into_iter().collect();
+            }
+            settle(session, now, |now, frame| exchange(chip, now, frame));
+            while let Some((id, answer)) = session.poll_answer() {
+                activity.take(session, id, answer).unwrap();
+            }
+        }
+    }
+
     /// What becomes of a packet to this address: the port and MAC to which it is sent, or the trap.
     fn forwarded(&mut self, to: [u8; 4]) -> Vec<Result<(u16, Mac), u16>> {
         let mut out = Vec::new();
@@ -114,6 +132,31 @@ fn packets_take_their_route() {
     let edit = Change::Edit { from: adjacency(5, None), to: adjacency(5, Some(mac(0x25))) };
     bench.apply_one_by_one([edit]);
     assert_eq!(bench.forwarded([198, 19, 0, 1]), [Ok((port, mac(0x25)))]);
+}
+
+// Broken if a host that packets went to were not told, told for ever, or only as far as one answer goes.
+#[test]
+fn hosts_that_were_used_are_told_once() {
+    let mut bench = routed(routes());
+    let ip = |last: u8| IpAddr::from([203, 0, 113, last]);
+    bench.apply_one_by_one(
+        (20..170).map(|last| {
+            Change::Add(Entry::Neighbour { rif: OUTSIDE, ip: ip(last), mac: mac(last) })
+        }),
+    );
+    assert_eq!(bench.active(), BTreeSet::new());
+    bench.forwarded([203, 0, 113, 9]);
+    // to nobody's MAC, by a next hop, and to nowhere: no host of the table
+    for to in [[203, 0, 113, 10], [198, 18, 0, 1], [198, 19, 1, 1]] {
+        bench.forwarded(to);
+    }
+    assert_eq!(bench.active(), BTreeSet::from([(OUTSIDE, ip(9))]));
+    assert_eq!(bench.active(), BTreeSet::new());
+    // one answer has room for 32 records of 4
+    for last in 20..170 {
+        bench.forwarded([203, 0, 113, last]);
+    }
+    assert_eq!(bench.active(), (20..170).map(|last| (OUTSIDE, ip(last))).collect());
 }
 
 // Broken if a route with a hole in its group passed for written, or a next hop that a route needs were removed from under it.

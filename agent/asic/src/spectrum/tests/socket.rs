@@ -127,6 +127,11 @@ async fn router_port_over_the_socket() {
     // A control request among frames.
     assert_eq!(spectrum.capabilities().await.unwrap(), capabilities);
     assert_eq!(spectrum.generation().await, Ok(3));
+    // Questions in their order, each with its own answer.
+    spectrum.ask_activity();
+    spectrum.ask_rows(false, vec![Key::Router]);
+    assert_eq!(next(&mut spectrum).await, Event::Active(Ok(Vec::new())));
+    assert!(matches!(next(&mut spectrum).await, Event::Rows(Ok(_))));
     drop(spectrum);
     assert_eq!(thread.join().unwrap().dump().rifs.len(), 1);
 }
@@ -227,7 +232,7 @@ async fn lost_chip_is_told_once_and_last() {
                 classes.insert(ticket.0, result.err().map(|error| error.class()));
             }
             Event::Disconnected(error) => break error,
-            event @ (Event::Noticed(_) | Event::Rows(_)) => panic!("{event:?}"),
+            event => panic!("{event:?}"),
         }
     };
     assert_eq!(lost.class(), Class::Gone);
@@ -244,6 +249,7 @@ async fn lost_chip_is_told_once_and_last() {
     assert_eq!(error.class(), Class::Gone);
     spectrum.ask_notices();
     spectrum.ask_rows(true, Vec::new());
+    spectrum.ask_activity();
     tokio::select! {
         biased;
         event = spectrum.next() => panic!("{event:?}"),

@@ -54,6 +54,15 @@ impl Groups {
         self.numbers.get(gateways).copied()
     }
 
+    /// How many there were so far.
+    pub(super) const fn made(&self) -> u32 {
+        self.last
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Group> {
+        self.all.values()
+    }
+
     pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
         self.all.keys().copied()
     }

@@ -165,9 +165,10 @@ impl Reconciler {
 
     /// The chip has everything of an object, and there is something.
     pub(super) fn is_complete(&self, object: Object) -> bool {
-        let mut rows = self.book.rows(object).peekable();
-        let held =
-            |key: &Key| self.book.wanted(key).is_some_and(|wanted| self.applied.holds(wanted));
+        let mut rows = self.book.wants(object).peekable();
+        let held = |(_, wanted): (&Key, Option<&Entry>)| {
+            wanted.is_some_and(|wanted| self.applied.holds(wanted))
+        };
         rows.peek().is_some() && rows.all(held)
     }
 

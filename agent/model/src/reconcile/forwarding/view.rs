@@ -147,6 +147,28 @@ impl Reconciler {
         }
     }
 
+    /// Devices and their router interfaces that routes may lead to.
+    pub fn forwarding_rifs(&self) -> impl Iterator<Item = (IfIndex, RifIndex)> {
+        self.forwarding.rifs.iter().map(|(ifindex, rif)| (*ifindex, *rif))
+    }
+
+    /// Next hops with a gateway that routes of the chip's virtual routers have, out of its router interfaces; some more than once.
+    pub fn next_hops(&self) -> impl Iterator<Item = (IfIndex, IpAddr)> {
+        let used = self.forwarding.groups.all().filter(|group| !group.users.is_empty());
+        let hops = used.flat_map(|group| &group.gateways).map(|hop| (hop.ifindex, hop.ip));
+        hops.filter(|(ifindex, _)| self.forwarding.rifs.contains_key(ifindex))
+    }
+
+    /// Nobody knows the next hop's MAC.
+    pub fn is_unresolved(&self, (ifindex, ip): (IfIndex, IpAddr)) -> bool {
+        self.usable_mac(ifindex, ip).is_none()
+    }
+
+    /// Differs when a route has next hops that none had before.
+    pub const fn next_hops_generation(&self) -> u32 {
+        self.forwarding.groups.made()
+    }
+
     /// The router interface that routes out of a device lead to.
     pub fn forwarding_rif(&self, ifindex: IfIndex) -> Option<RifIndex> {
         self.forwarding.rifs.get(&ifindex).copied()

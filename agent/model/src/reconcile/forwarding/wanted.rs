@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::adjacencies;
 use super::groups::{Group, RouteKey};
-use crate::chip::{Entry, Key, RifIndex, RouteAction};
+use crate::chip::{Entry, Key, RifIndex, RouteAction, VrId};
 use crate::intent::{EXTERNAL_ROUTE, Gateway, REJECT_ROUTE, Reason, Way, is_programmable, places};
 use crate::plan::Object;
 use crate::reconcile::{Obstacle, Reconciler};
@@ -14,14 +16,14 @@ use crate::{IfIndex, Mac};
 impl Reconciler {
     pub(in crate::reconcile) fn want_route(&self, route: RouteKey) -> Vec<Entry> {
         let (table, prefix) = route;
-        let (Some(way), Some(vr)) = (self.forwarding.ways.get(&route), self.allocation.vr(table))
-        else {
-            return Vec::new();
+        let to_cpu = RouteAction::Trap(EXTERNAL_ROUTE);
+        let Some(vr) = self.allocation.vr(table) else { return Vec::new() };
+        let Some(way) = self.forwarding.ways.get(&route) else {
+            return self.want_default(vr, prefix).into_iter().collect();
         };
         if self.forwarding.shortage.of_route(&route).is_some() {
             return Vec::new();
         }
-        let to_cpu = RouteAction::Trap(EXTERNAL_ROUTE);
         let action = match way {
             Way::Own => RouteAction::Ip2me,
             Way::Reject => RouteAction::Trap(REJECT_ROUTE),
@@ -39,6 +41,15 @@ impl Reconciler {
             },
         };
         vec![Entry::Route { vr, prefix, action }]
+    }
+
+    /// A virtual router's own default route, which is there before and after all others, may not lead anywhere when that is to go: what
+    /// led elsewhere is taken back by whoever led it.
+    fn want_default(&self, vr: VrId, prefix: IpNet) -> Option<Entry> {
+        let entry = Entry::Route { vr, prefix, action: RouteAction::Trap(EXTERNAL_ROUTE) };
+        let key = entry.key();
+        let differs = self.applied.get(&key).is_some_and(|there| *there != entry);
+        (prefix.prefix_len() == 0 && (differs || self.applied.is_unknown(&key))).then_some(entry)
     }
 
     pub(super) fn group_of(&self, hops: &[Gateway]) -> Option<(u32, &Group)> {

@@ -126,6 +126,15 @@ fn a_router_interface_goes_after_its_routes() {
     lab.reconciler.fold(addr(SWP1, "192.0.2.1/24"));
     lab.settle();
     assert_eq!((lab.leads_to("10.0.0.0/8").len(), reason(&lab)), (1, None));
+    // and the virtual router after them, its default route too
+    lab.fib(route("0.0.0.0/0", vec![hop(SWP2, None)]));
+    lab.settle();
+    assert_eq!(lab.action("0.0.0.0/0"), Some(RouteAction::Local(lab.rif(SWP2))));
+    lab.reconciler.fold(Event::AddressGone(address(SWP1, "192.0.2.1/24")));
+    lab.reconciler.fold(Event::AddressGone(address(SWP2, "198.51.100.1/24")));
+    lab.settle();
+    let left = |key: &&Key| matches!(key, Key::Rif(_) | Key::VrTree(..) | Key::Route(..));
+    assert_eq!(lab.chip.tables.keys().find(left), None);
 }
 
 // Broken if what the kernel does not forward were forwarded, or went another way than to the CPU or nowhere.
@@ -152,6 +161,7 @@ fn other_kinds_of_routes() {
         1,
         "the kernel's default, not the virtual router's"
     );
+    assert_eq!(lab.reconciler.differences(), [], "nor is it missed");
     lab.fib(FibEvent::RouteGone(route("0.0.0.0/0", vec![hop(SWP2, Some("198.51.100.9"))])));
     lab.settle();
     assert_eq!(lab.action("0.0.0.0/0"), TO_CPU);

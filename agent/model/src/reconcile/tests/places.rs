@@ -19,7 +19,7 @@ fn assert_empty(reconciler: &Reconciler) {
     assert!(reconciler.is_synced(), "{reconciler:?}");
     let global = |key: &&Key| {
         matches!(key, Key::Router | Key::Policer(_) | Key::TrapGroup(_) | Key::Trap(_))
-            || matches!(key, Key::LpmTree(_) | Key::LpmTreeShape(_))
+            || matches!(key, Key::LpmTree(_) | Key::LpmTreeShape(_) | Key::Multipath)
     };
     let left: Vec<&Key> = reconciler.applied().tables().keys().filter(|key| !global(key)).collect();
     assert_eq!(left, Vec::<&Key>::new());

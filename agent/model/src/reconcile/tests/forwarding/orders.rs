@@ -21,11 +21,14 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let port = || prop_oneof![Just(1_u16), Just(2)];
-    let prefix = (0..4_u8, 0..3_u8).prop_map(|(n, len)| {
+    let prefix = (0..4_u8, 0..4_u8).prop_map(|(n, kind)| {
         let [a, b] = [n / 2, n % 2];
-        ["10.0.0.0/8".to_owned(), format!("10.{a}.0.0/16"), format!("10.{a}.{b}.0/24")]
-            [usize::from(len)]
-        .clone()
+        match kind {
+            0 => "0.0.0.0/0".to_owned(),
+            1 => "10.0.0.0/8".to_owned(),
+            2 => format!("10.{a}.0.0/16"),
+            _ => format!("10.{a}.{b}.0/24"),
+        }
     });
     let table = prop_oneof![3 => Just(254_u32), 1 => Just(10)];
     let hops = prop::collection::vec((port(), prop::option::weighted(0.8, 1..3_u8)), 1..3)

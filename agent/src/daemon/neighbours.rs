@@ -1,0 +1,181 @@
+//! Neighbours that the chip uses: the kernel sees none of their packets, so it is told, and asks them whether they are still there.
+//!
+//! ```text
+//!   every 5 s ─▶ Order::Activity ─▶ hosts that a packet went to ─┬─▶ RTM_NEWNEIGH with NTF_USE ─▶ ARP, neighbour discovery
+//!                                   next hops of routes ─────────┘
+//! ```
+//!
+//! As mlxsw does it (`mlxsw_sp_router_neighs_update_work`, `mlxsw_sp_router_probe_unresolved_nexthops`). So next hops are known before
+//! the first packet wants to go there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use firsthop_model::IfIndex;
+use firsthop_model::chip::RifIndex;
+use firsthop_model::intent::Routing;
+use futures_util::StreamExt as _;
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::{Handle, new_connection};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Daemon;
+use super::chip_link::Order;
+use crate::chain;
+
+/// Between two questions to the chip: DELAY_PROBE_TIME of a kernel that nobody told otherwise.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Next hops that come meanwhile are asked for so soon, and no more often.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long the kernel may take for one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A neighbour.
+type Host = (IfIndex, IpAddr);
+
+/// Why it is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Packets went to it: the kernel has an entry, or it does not know it any more.
+    Host,
+    /// Packets may go there at any time, so that the kernel is to know it.
+    NextHop,
+}
+
+type Used = BTreeMap<Host, Kind>;
+
+/// When the chip is asked, and the way to the task that tells the kernel.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    due: Option<Duration>,
+    /// [`Reconciler::next_hops_generation`](firsthop_model::reconcile::Reconciler::next_hops_generation) when next hops were looked at,
+    /// and from when on they may be again.
+    seen: u32,
+    quiet: Duration,
+    used: mpsc::Sender<Used>,
+}
+
+impl Neighbours {
+    /// Starts the task; it opens its socket when there is something to tell.
+    pub(super) fn open() -> Self {
+        // one round at a time: another one that finds the task busy is left out
+        let (used, rounds) = mpsc::channel(1);
+        tokio::task::spawn_local(tell(rounds));
+        Self { due: None, seen: 0, quiet: Duration::ZERO, used }
+    }
+
+    fn tell(&self, used: Used) {
+        if !used.is_empty() {
+            self.used.try_send(used).ok();
+        }
+    }
+
+    /// When the chip is asked next.
+    pub(super) const fn deadline(&self) -> Option<Duration> {
+        self.due
+    }
+}
+
+impl Daemon {
+    /// Asks the chip which hosts it used, if it routes and the time has come.
+    pub(super) fn tend_neighbours(&mut self) {
+        let routes = self.engine.reconciler().policy().routing == Routing::Hardware;
+        if self.observe || !routes || self.capabilities.is_none() {
+            self.neighbours.due = None;
+            return;
+        }
+        let now = self.now();
+        // at once after the start: next hops are to be known
+        if self.neighbours.due.is_none_or(|due| due <= now) {
+            self.neighbours.due = Some(now + INTERVAL);
+            self.chip.order(Order::Activity);
+        }
+        let generation = self.engine.reconciler().next_hops_generation();
+        if self.neighbours.seen != generation {
+            if self.neighbours.quiet > now {
+                self.neighbours.due = self.neighbours.due.min(Some(self.neighbours.quiet));
+                return;
+            }
+            let reconciler = self.engine.reconciler();
+            let fresh = reconciler.next_hops().filter(|host| reconciler.is_unresolved(*host));
+            self.neighbours.tell(fresh.map(|host| (host, Kind::NextHop)).collect());
+            self.neighbours.seen = generation;
+            self.neighbours.quiet = now + PAUSE;
+        }
+    }
+
+    /// Tells the kernel which neighbours the chip uses: these, and the next hops of routes.
+    pub(super) fn keep_neighbours(&self, active: &[(RifIndex, IpAddr)]) {
+        let reconciler = self.engine.reconciler();
+        let devices: BTreeMap<RifIndex, IfIndex> =
+            reconciler.forwarding_rifs().map(|(ifindex, rif)| (rif, ifindex)).collect();
+        let active = active.iter().filter_map(|(rif, ip)| Some((*devices.get(rif)?, *ip)));
+        let active = active.map(|host| (host, Kind::Host));
+        let next_hops = reconciler.next_hops().map(|host| (host, Kind::NextHop));
+        self.neighbours.tell(active.chain(next_hops).collect());
+    }
+}
+
+async fn tell(mut rounds: mpsc::Receiver<Used>) {
+    let mut handle = None;
+    let mut told = false;
+    while let Some(used) = rounds.recv().await {
+        for (host, kind) in used {
+            let Err(error) = probe(&mut handle, host, kind).await else { continue };
+            if !told {
+                tracing::warn!("The kernel can't be told which neighbours are in use: {error}");
+                told = true;
+            }
+            break;
+        }
+    }
+}
+
+/// As `ip neigh replace ADDRESS dev DEVICE use nud none`; `change` where there has to be an entry.
+async fn probe(handle: &mut Option<Handle>, (ifindex, ip): Host, kind: Kind) -> Result<(), String> {
+    let handle = match handle {
+        Some(handle) => handle,
+        None => {
+            let (connection, fresh, _) = new_connection().map_err(|error| chain(&error))?;
+            tokio::task::spawn_local(connection);
+            handle.insert(fresh)
+        }
+    };
+    let mut message = NeighbourMessage::default();
+    let (family, destination) = match ip {
+        IpAddr::V4(ip) => (AddressFamily::Inet, NeighbourAddress::Inet(ip)),
+        IpAddr::V6(ip) => (AddressFamily::Inet6, NeighbourAddress::Inet6(ip)),
+    };
+    message.header.family = family;
+    message.header.ifindex = ifindex.0;
+    message.header.flags = NeighbourFlags::Use;
+    message.attributes.push(NeighbourAttribute::Destination(destination));
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewNeighbour(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    if kind == Kind::NextHop {
+        request.header.flags |= NLM_F_CREATE;
+    }
+    let mut answers = handle.request(request).map_err(|error| chain(&error))?;
+    let answer = timeout(PATIENCE, answers.next()).await.map_err(|_| "no answer".to_owned())?;
+    match answer.map(|answer| answer.payload) {
+        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() == -EPERM => {
+            Err(refusal.to_io().to_string())
+        }
+        // the entry or the device went, or is down; the kernel knows better
+        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() != 0 => {
+            tracing::debug!(%ip, "Neighbour not probed: {}", refusal.to_io());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+const EPERM: i32 = nix::errno::Errno::EPERM as i32;
