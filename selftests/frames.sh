@@ -193,8 +193,9 @@ transit_load_loses_no_ping() {
 	local hex line seconds
 	[ -z "${FH_UML:-}" ] || { skip "User-Mode Linux has no throughput"; return; }
 	# by a device that is no port, so that the CPU has to
-	check ip -n r1 link add elsewhere type dummy
+	check ip -n r1 link add elsewhere type veth peer name nowhere
 	check ip -n r1 link set elsewhere up
+	check ip -n r1 link set nowhere up
 	check ip -n r1 route add 198.18.0.0/24 dev elsewhere
 	check fh r1 wait synced timeout 5
 	hex=$(frames build udp4 mac=$OTHER dst_mac=$V5 src=192.0.2.77 dst=198.18.0.10 ttl=8)

@@ -159,6 +159,7 @@ nud() { r1 -j neigh show "$1" | json "d[0].state[0]" | grep -qx "$2"; }
 # Broken if the kernel took hosts for idle to which the chip alone sends, or was told of hosts to which nobody does.
 neighbours_in_use_are_kept() {
 	local to
+	resolve r1 192.0.2.10 2001:db8:1::10
 	both_known
 	on r1 sh -c 'for f in 4 6; do echo 1 >/proc/sys/net/ipv$f/neigh/swp2/delay_first_probe_time; done'
 	check r1 neigh change 198.51.101.10 lladdr "$H3" dev swp3 nud stale
@@ -169,10 +170,19 @@ neighbours_in_use_are_kept() {
 		check eventually 12000 nud $to REACHABLE
 	done
 	check nud 198.51.101.10 STALE
+	# what somebody made for good stays so, also where it is in use
+	check r1 neigh change 198.51.100.10 lladdr "$H2" dev swp2 nud permanent
+	by_chip h1 198.51.100.10
+	check r1 neigh change 2001:db8:2::10 lladdr "$H2" dev swp2 nud stale
+	by_chip h1 2001:db8:2::10
+	check eventually 12000 nud 2001:db8:2::10 REACHABLE
+	check nud 198.51.100.10 PERMANENT
+	check r1 neigh change 198.51.100.10 lladdr "$H2" dev swp2 nud reachable
 }
 
 # Broken if a next hop were looked for only when a packet wants to go there, which then waits for it.
 next_hops_are_looked_for() {
+	resolve r1 192.0.2.10 2001:db8:1::10
 	check r1 neigh flush dev swp2
 	check r1 neigh flush dev swp3
 	check chip_soon r1 "not [n for n in d.neighbours if n.mac in ('$H2', '$H3')]"

@@ -49,7 +49,8 @@ all_vrids_of_both_families_on_one_interface() {
 	check_status 0 fh r1 diff
 }
 
-# Broken if one virtual router's end, or return, wrote more than its own record and its own address.
+# Broken if one virtual router's end, or return, wrote more than its own record. Its address stays the kernel's own while the macvlan is
+# down, and so the chip's.
 one_goes_and_the_others_stay() {
 	local from
 	from=$(chip_tool count "$RUN/emad.pcap")
@@ -58,13 +59,13 @@ one_goes_and_the_others_stay() {
 	check fh r1 wait synced timeout 10
 	check chip_holds r1 "len(macs($FID)) == 510 and '00:00:5e:00:01:4d' not in macs()"
 	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
-		$'RALUE delete vr 0 10.0.77.254/32\nSFD remove mac 00:00:5e:00:01:4d' "writes"
+		"SFD remove mac 00:00:5e:00:01:4d" "writes"
 	from=$(chip_tool count "$RUN/emad.pcap")
 	check ip -n r1 link set four77 up
 	check fh r1 wait vmac dev four77 state offload timeout 10
 	check fh r1 wait synced timeout 10
 	check_eq "$(chip_tool writes "$RUN/emad.pcap" "$from" | sed 's/ fid.*//' | sort)" \
-		$'RALUE write vr 0 10.0.77.254/32\nSFD add mac 00:00:5e:00:01:4d' "writes"
+		"SFD add mac 00:00:5e:00:01:4d" "writes"
 }
 
 # Broken if 255 daemons that change their minds in the same moment overran the agent, or left a MAC behind.

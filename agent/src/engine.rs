@@ -368,8 +368,12 @@ impl Engine {
         });
         let changed: Vec<IfIndex> = changed.map(|link| link.ifindex).collect();
         let mut lists = snapshot.mac_lists.clone();
+        // what was heard before the first view was looked at then
+        let is_first = topology.links().next().is_none();
         self.reconciler.replace(snapshot);
-        self.suspect_all_routes(now);
+        if !is_first {
+            self.suspect_all_routes(now);
+        }
         self.changed_mac(changed, now);
         for Former { ifindex, name, mac } in std::mem::take(&mut self.recalled) {
             let link = self.reconciler.topology().link(ifindex);

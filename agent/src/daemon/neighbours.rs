@@ -17,10 +17,10 @@ use firsthop_model::chip::RifIndex;
 use firsthop_model::intent::Routing;
 use futures_util::StreamExt as _;
 use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use rtnetlink::packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{Handle, new_connection};
@@ -139,8 +139,11 @@ async fn tell(mut rounds: mpsc::Receiver<Used>) {
     }
 }
 
-/// As `ip neigh replace ADDRESS dev DEVICE use nud none`; `change` where there has to be an entry.
-async fn probe(handle: &mut Option<Handle>, (ifindex, ip): Host, kind: Kind) -> Result<(), String> {
+/// As `ip neigh replace ADDRESS dev DEVICE use nud none`, for an entry that the kernel does not trust any more.
+///
+/// It looks first, because the kernel takes a permanent entry for any other when it is told of its use (`__neigh_update` with
+/// NEIGH_UPDATE_F_USE), and it has to create an entry only where there is none.
+async fn probe(handle: &mut Option<Handle>, host: Host, kind: Kind) -> Result<(), String> {
     let handle = match handle {
         Some(handle) => handle,
         None => {
@@ -149,6 +152,37 @@ async fn probe(handle: &mut Option<Handle>, (ifindex, ip): Host, kind: Kind) -> 
             handle.insert(fresh)
         }
     };
+    let flags = match state(handle, host).await? {
+        Some(NeighbourState::Stale | NeighbourState::Failed | NeighbourState::None) => 0,
+        None if kind == Kind::NextHop => NLM_F_CREATE | NLM_F_EXCL,
+        _ => return Ok(()),
+    };
+    let mut message = entry(host);
+    message.header.flags = NeighbourFlags::Use;
+    match ask(handle, RouteNetlinkMessage::NewNeighbour(message), flags | NLM_F_ACK).await? {
+        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() == -EPERM => {
+            Err(refusal.to_io().to_string())
+        }
+        // the entry or the device went, or is down; the kernel knows better
+        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() != 0 => {
+            tracing::debug!(ip = %host.1, "Neighbour not probed: {}", refusal.to_io());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the kernel thinks of it; None: it does not know it.
+async fn state(handle: &mut Handle, host: Host) -> Result<Option<NeighbourState>, String> {
+    match ask(handle, RouteNetlinkMessage::GetNeighbour(entry(host)), 0).await? {
+        Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry))) => {
+            Ok(Some(entry.header.state))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn entry((ifindex, ip): Host) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     let (family, destination) = match ip {
         IpAddr::V4(ip) => (AddressFamily::Inet, NeighbourAddress::Inet(ip)),
@@ -156,26 +190,21 @@ async fn probe(handle: &mut Option<Handle>, (ifindex, ip): Host, kind: Kind) -> 
     };
     message.header.family = family;
     message.header.ifindex = ifindex.0;
-    message.header.flags = NeighbourFlags::Use;
     message.attributes.push(NeighbourAttribute::Destination(destination));
-    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewNeighbour(message));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
-    if kind == Kind::NextHop {
-        request.header.flags |= NLM_F_CREATE;
-    }
+    message
+}
+
+/// The first thing that the kernel says to a request.
+async fn ask(
+    handle: &mut Handle,
+    message: RouteNetlinkMessage,
+    flags: u16,
+) -> Result<Option<NetlinkPayload<RouteNetlinkMessage>>, String> {
+    let mut request = NetlinkMessage::from(message);
+    request.header.flags = NLM_F_REQUEST | flags;
     let mut answers = handle.request(request).map_err(|error| chain(&error))?;
     let answer = timeout(PATIENCE, answers.next()).await.map_err(|_| "no answer".to_owned())?;
-    match answer.map(|answer| answer.payload) {
-        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() == -EPERM => {
-            Err(refusal.to_io().to_string())
-        }
-        // the entry or the device went, or is down; the kernel knows better
-        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() != 0 => {
-            tracing::debug!(%ip, "Neighbour not probed: {}", refusal.to_io());
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+    Ok(answer.map(|answer| answer.payload))
 }
 
 const EPERM: i32 = nix::errno::Errno::EPERM as i32;

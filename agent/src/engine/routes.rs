@@ -150,6 +150,12 @@ impl Engine {
     /// Looks at an event before it is folded into what was known: what does it do to routes without a word?
     pub(super) fn suspect_routes(&mut self, event: &Event, now: Time) {
         if !self.routes.known {
+            // the first dump is under way: nobody can tell what it had read by then
+            let takes =
+                matches!(event, Event::Link(_) | Event::LinkGone(_) | Event::AddressGone(_));
+            if self.routes.dumping && takes {
+                self.routes.plan(now + SILENCE);
+            }
             return;
         }
         let fib = self.reconciler.fib();
@@ -157,7 +163,7 @@ impl Engine {
             Event::Link(link) => {
                 let state = |link: &Link| (link.is_up(), link.carrier, link.master);
                 let former = self.reconciler.topology().link(link.ifindex);
-                former.is_some_and(|former| state(former) != state(link))
+                former.is_none_or(|former| state(former) != state(link))
                     && fib.leaves_by(link.ifindex)
             }
             Event::LinkGone(ifindex) => fib.leaves_by(*ifindex),
