@@ -74,6 +74,31 @@ settled() { ! ip -n "$1" -6 addr show tentative | grep -q inet6; }
 
 # --------------------------------------------------------------------------------------------------------------- judging
 
+# routed_by N: what the host and the one behind send each other goes through the chip of rN, and no CPU sees it.
+routed_by() {
+	# nothing moves the gateway there
+	check ip -n b route replace default via "198.51.100.$1"
+	check eventually 5000 on h "$PY" -ISB "$LIB/frames.py" ping 198.51.100.10 count=1
+	check chip_soon "r$1" "{'192.0.2.10', '198.51.100.10'} <= {n.address for n in d.neighbours}"
+	# more than once, because Linux may report groups with a backup's virtual MAC, which moves it to the wrong port of the LAN for a while
+	check eventually 10000 fifty_through "$1"
+}
+fifty_through() {
+	local punted came
+	punted=$(punted) came=$(came "$1")
+	[ "$(on h "$PY" -ISB "$LIB/frames.py" ping 198.51.100.10 interval=0.002 count=50 | tail -n 1 | json d.lost)" = 0 ] &&
+		[ "$(punted)" = "$punted" ] && [ $(($(came "$1") - came)) -ge 50 ]
+}
+# punted: packets between networks that traps of r1 and r2 counted.
+punted() {
+	local ns
+	for ns in r1 r2; do
+		chip $ns "sum(t.packets + t.policed for n, t in dict.items(c.traps) if n in ('external_route', 'unresolved_neigh', 'ipv4_lpm_miss', 'reject_route'))"
+	done | tr '\n' ' '
+}
+# came N: packets that came out of the wire of swp2 of rN.
+came() { ip -n b -s -j link show "e$1" | json d[0].stats64.rx.packets; }
+
 # arrives NS MAC DESTINATION: how often a frame for MAC that is put on the wire of swp1 of NS reaches the netdev swp1, and which
 # traps counted meanwhile. `1 local_route` is a router's; `0` that of a chip that is not the router.
 arrives() {

@@ -35,11 +35,13 @@ r1_is_active() {
 	check backup r2 && check backup6 r2
 	check lan_sends $V5 1 && check lan_sends $W5 1
 	check answers $VIP4 && check answers $VIP6 $W5 6 2001:db8:1::10
+	routed_by 1
 }
 r2_is_active() {
 	check active r2 && check active6 r2
 	check lan_sends $V5 2 && check lan_sends $W5 2
 	check answers $VIP4 && check answers $VIP6 $W5 6 2001:db8:1::10
+	routed_by 2
 }
 # held_by_protodown NS
 held_by_protodown() {

@@ -53,13 +53,14 @@ it_has_no_router() {
 	check swept
 }
 
-# moved WHAT COMMAND...: r1 is active until the command; prints, as r2 takes over, when its first frame with the virtual MAC came,
+# moved WHAT COMMAND...: r1 is active, and routes in its chip, until the command; then r2; prints, as r2 takes over, when its first frame with the virtual MAC came,
 # when the LAN's chip had it there, and when r2's own chip took it; and what a host's pings to the virtual address felt.
 moved() {
 	local what=$1 learnt accepted silence
 	shift
 	pair
 	check answers $VIP4
+	routed_by 1
 	check watched r2
 	check pings h $VIP4 0.002
 	mark r2
@@ -71,6 +72,7 @@ moved() {
 	check lan_sends $V5 2 && check lan_sends $W5 2
 	pings_end
 	unwatched r2
+	routed_by 2
 	{ events r2; grep dump "$RUN/learnt.log"; } >"$RUN/events"
 	learnt=$(ms_between "wire $V5 > " " dump " <"$RUN/events")
 	accepted=$(ms_between "wire $V5 > " "chip SFD add mac $V5" <"$RUN/events")
