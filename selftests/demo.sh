@@ -1,5 +1,5 @@
 #!/bin/bash
-# The demo: two simulated switches as routers R1 and R2, a host, and one virtual router that moves between them.
+# The demo: two simulated switches as routers R1 and R2 between a host and a server, and one virtual router that moves between them.
 #
 # Everything runs in network, mount and process namespaces of its own: when it ends, in whatever way, nothing is left.
 # keepalived decides who is active where it can be had as root; `ip` commands play its part elsewhere (FH_DRIVER=ip: always).
@@ -22,7 +22,7 @@ give_up() {
 	return 1
 }
 
-VIP=192.0.2.254 VMAC=00:00:5e:00:01:05
+VIP=192.0.2.254 VMAC=00:00:5e:00:01:05 SERVER=198.51.100.10
 BEGUN=$(now_ms) HELD=0 BROKEN=0 PORTS=2
 
 title() { printf '\n%s\n' "== $*"; }
@@ -45,19 +45,26 @@ step() {
 
 # ------------------------------------------------------------------------------------------------------------ the world
 
-router_up() { # NS ADDRESS BASE_MAC
-	switch "$1" --base-mac "$3" --chip-id "$1"
-	ip -n "$1" link set h1 name "wire-$1" netns lan &&
-		ip -n lan link set "wire-$1" master lan up &&
-		ip -n "$1" link set swp1 up && ip -n "$1" addr add "$2" dev swp1 &&
-		eventually 3000 carrier "$1" swp1
+router_up() { # NUMBER
+	local ns=r$1
+	switch "$ns" --base-mac "02:00:00:00:0$1:00" --chip-id "$ns"
+	ip -n "$ns" link set h1 name "wire-$ns" netns lan && ip -n lan link set "wire-$ns" master lan up &&
+		ip -n "$ns" link set h2 name "wire-$ns" netns server && ip -n server link set "wire-$ns" master eth0 up &&
+		ip -n "$ns" link set swp1 up && ip -n "$ns" addr add "192.0.2.$1/24" dev swp1 &&
+		ip -n "$ns" link set swp2 up && ip -n "$ns" addr add "198.51.100.$1/24" dev swp2 &&
+		eventually 3000 carrier "$ns" swp1 && eventually 3000 carrier "$ns" swp2
 }
 
 host_up() {
 	namespace lan && ip -n lan link add lan type bridge forward_delay 0 && ip -n lan link set lan up &&
 		namespace host && ip -n host link add eth0 type veth peer name to-host netns lan &&
 		ip -n lan link set to-host master lan up &&
-		ip -n host link set eth0 up && ip -n host addr add 192.0.2.10/24 dev eth0
+		ip -n host link set eth0 up && ip -n host addr add 192.0.2.10/24 dev eth0 && ip -n host route add default via $VIP
+}
+# Its only interface is a bridge with both routers.
+server_up() {
+	namespace server && ip -n server link add eth0 type bridge forward_delay 0 && ip -n server link set eth0 up &&
+		ip -n server addr add $SERVER/24 dev eth0
 }
 
 # --------------------------------------------------------------------------------------------------- who decides: driver
@@ -116,6 +123,20 @@ verdict() { fh "$1" wait vmac dev vrrp5 state "$2" timeout 8; }
 adverts_trapped() { chip_soon "$1" "(c.traps.get('ipv4_vrrp') or {}).get('packets', 0) > 0" 3000; }
 mac_at() { eventually 3000 sh -c "bridge -n lan fdb show br lan | grep -q '$VMAC dev wire-$1 '"; }
 
+# on_cpu NS: packets from one network to the other that the chip left to its CPU.
+on_cpu() { chip "$1" "sum(t.packets + t.policed for n, t in dict.items(c.traps) if n in ('external_route', 'unresolved_neigh'))"; }
+pinged() { on host "$PY" -ISB "$LIB/frames.py" ping $SERVER interval=0.01 count="$1" | tail -n 1 | json d.lost; }
+# routed_by NUMBER: a hundred pings and their answers. The first packets find nobody known, and the CPU routes them.
+routed_by() {
+	local before
+	# nothing moves this gateway
+	ip -n server route replace default via "198.51.100.$1" && [ "$(pinged 1)" = 0 ] &&
+		chip_soon "r$1" "{'192.0.2.10', '$SERVER'} <= {n.address for n in d.neighbours}" 3000 || return
+	before=$(on_cpu "r$1")
+	[ "$(pinged 100)" = 0 ] || { echo "pings were lost"; return 1; }
+	[ "$(on_cpu "r$1")" = "$before" ] || { echo "the CPU saw $(($(on_cpu "r$1") - before)) packets"; return 1; }
+}
+
 crash_and_restart() {
 	local writes
 	writes=$(chip r2 d.writes_total)
@@ -153,18 +174,23 @@ cat <<-END
 	            |
 	    ----+---+------------+----     a LAN
 	        |                |
-	     chip R1          chip R2      two simulated switch chips (hwsim)
+	       swp1             swp1       192.0.2.1 and 192.0.2.2
+	     chip R1          chip R2      two simulated switch chips (hwsim), and
+	     firsthopd        firsthopd    who puts MACs, routes and hosts into them
+	       swp2             swp2       198.51.100.1 and 198.51.100.2
 	        |                |
-	       swp1             swp1       their ports: 192.0.2.1 and 192.0.2.2
-	     firsthopd        firsthopd    puts the active router's MAC into its chip
+	    ----+---+------------+----
+	            |
+	       server $SERVER
 
 	   $DRIVEN
 END
 
-title "Two switches and a host"
+title "Two switches, a host and a server"
 step "a host and a LAN" host_up
-step "R1: simulated switch, swp1 is 192.0.2.1" router_up r1 192.0.2.1/24 02:00:00:00:01:00
-step "R2: simulated switch, swp1 is 192.0.2.2" router_up r2 192.0.2.2/24 02:00:00:00:02:00
+step "a server behind the routers" server_up
+step "R1: simulated switch, 192.0.2.1 and 198.51.100.1" router_up 1
+step "R2: simulated switch, 192.0.2.2 and 198.51.100.2" router_up 2
 step "R1: firsthopd is in sync" agent r1
 step "R2: firsthopd is in sync" agent r2
 step "R1: swp1 is a router interface in the chip" fh r1 wait rif dev swp1 state offload timeout 3
@@ -181,6 +207,7 @@ step "R1: told to be active" activate_r1
 step "R1's chip routes the virtual MAC, on the VRRP fast path" in_chip r1
 step "R1: firsthop says offload" verdict r1 offload
 step "the host's pings to $VIP are answered from now on" pings host $VIP
+step "R1's chip routes 100 pings to the server, its CPU none" routed_by 1
 if [ "$DRIVER" = keepalived ]; then
 	# R1's was alone until now; R2's hears it and stays a backup.
 	step "R2: its keepalived joins as the backup" keepalived_start r2 100
@@ -197,6 +224,7 @@ step "R2: told to be active, R1 to stand back" activate_r2
 step "R2's chip routes the virtual MAC, on the VRRP fast path" in_chip r2
 step "R1's chip does not route it any more" not_in_chip r1
 step "the LAN sends frames for the virtual MAC to R2" mac_at r2
+step "R2's chip routes 100 pings to the server, its CPU none" routed_by 2
 tables
 
 title "R2's firsthopd crashes (kill -9) and starts again"

@@ -55,11 +55,15 @@ type Used = BTreeMap<Host, Kind>;
 /// When the chip is asked, and the way to the task that tells the kernel.
 #[derive(Debug)]
 pub(super) struct Neighbours {
+    /// The chip is asked; None: it does not route.
     due: Option<Duration>,
-    /// [`Reconciler::next_hops_generation`](firsthop_model::reconcile::Reconciler::next_hops_generation) when next hops were looked at,
-    /// and from when on they may be again.
+    /// [`Reconciler::next_hops_generation`](firsthop_model::reconcile::Reconciler::next_hops_generation) when new next hops were looked
+    /// for.
     seen: u32,
+    /// From when on they may be looked for again.
     quiet: Duration,
+    /// There are some.
+    fresh: bool,
     used: mpsc::Sender<Used>,
 }
 
@@ -69,7 +73,7 @@ impl Neighbours {
         // one round at a time: another one that finds the task busy is left out
         let (used, rounds) = mpsc::channel(1);
         tokio::task::spawn_local(tell(rounds));
-        Self { due: None, seen: 0, quiet: Duration::ZERO, used }
+        Self { due: None, seen: 0, quiet: Duration::ZERO, fresh: false, used }
     }
 
     fn tell(&self, used: Used) {
@@ -78,14 +82,14 @@ impl Neighbours {
         }
     }
 
-    /// When the chip is asked next.
-    pub(super) const fn deadline(&self) -> Option<Duration> {
-        self.due
+    /// When there is something to do next.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.due.map(|due| if self.fresh { due.min(self.quiet) } else { due })
     }
 }
 
 impl Daemon {
-    /// Asks the chip which hosts it used, if it routes and the time has come.
+    /// Asks the chip which hosts it used, and the kernel for new next hops, if the chip routes and the time has come.
     pub(super) fn tend_neighbours(&mut self) {
         let routes = self.engine.reconciler().policy().routing == Routing::Hardware;
         if self.observe || !routes || self.capabilities.is_none() {
@@ -98,17 +102,15 @@ impl Daemon {
             self.neighbours.due = Some(now + INTERVAL);
             self.chip.order(Order::Activity);
         }
-        let generation = self.engine.reconciler().next_hops_generation();
-        if self.neighbours.seen != generation {
-            if self.neighbours.quiet > now {
-                self.neighbours.due = self.neighbours.due.min(Some(self.neighbours.quiet));
-                return;
-            }
-            let reconciler = self.engine.reconciler();
-            let fresh = reconciler.next_hops().filter(|host| reconciler.is_unresolved(*host));
-            self.neighbours.tell(fresh.map(|host| (host, Kind::NextHop)).collect());
+        let reconciler = self.engine.reconciler();
+        let generation = reconciler.next_hops_generation();
+        self.neighbours.fresh = self.neighbours.seen != generation;
+        if self.neighbours.fresh && self.neighbours.quiet <= now {
+            let unresolved = reconciler.next_hops().filter(|host| reconciler.is_unresolved(*host));
+            self.neighbours.tell(unresolved.map(|host| (host, Kind::NextHop)).collect());
             self.neighbours.seen = generation;
             self.neighbours.quiet = now + PAUSE;
+            self.neighbours.fresh = false;
         }
     }
 
@@ -130,6 +132,7 @@ async fn tell(mut rounds: mpsc::Receiver<Used>) {
     while let Some(used) = rounds.recv().await {
         for (host, kind) in used {
             let Err(error) = probe(&mut handle, host, kind).await else { continue };
+            handle = None;
             if !told {
                 tracing::warn!("The kernel can't be told which neighbours are in use: {error}");
                 told = true;
