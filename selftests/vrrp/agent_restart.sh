@@ -55,6 +55,7 @@ undisturbed() {
 # Which kernel has the address of VRID 5: what its keepalived decided, whoever of us knows.
 r2_has_address() { ip -n r2 addr show dev $DEV4 | grep -q "$VIP4"; }
 r1_has_address() { ip -n r1 addr show dev $DEV4 2>/dev/null | grep -q "$VIP4"; }
+r2_has_none() { ! r2_has_address; }
 back_home() {
 	check keepalived_on r1 "$(conf 150 100)"
 	home
@@ -219,6 +220,8 @@ there_and_back_while_it_stands_still() {
 			check ip -n r1 link set $DEV4 up
 			check eventually 20000 r1_has_address
 		done
+		# r2's daemon hears r1's before it lets go
+		check eventually 20000 r2_has_none
 		kill -CONT "${PID[firsthopd-r1]}" "${PID[firsthopd-r2]}"
 	}
 	undisturbed stands
