@@ -1,8 +1,8 @@
 #!/bin/bash
-# The daemon is killed (SIGKILL) at every register write of a scenario of 200, on the way there and on the way back: with that write lost,
-# or done and its answer lost. Does the next daemon bring the chip to where it would be, with the missing writes and no others, and
-# is every frame for the MACs that do not change routed all the time? FH_EVERY=1: both ways to lose it at every write, which
-# takes twice as long.
+# The daemon is killed (SIGKILL) at every register write of a scenario of more than 200, routes among them, on the way there and on the
+# way back: with that write lost, or done and its answer lost. Does the next daemon bring the chip to where it would be, with the
+# missing writes and no others, and is every frame for the MACs that do not change routed all the time? FH_EVERY=1: both ways to lose
+# it at every write, which takes twice as long.
 
 ALL_TESTS="
 	killed_at_every_write

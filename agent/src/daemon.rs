@@ -430,7 +430,7 @@ impl Daemon {
             rules,
             self.watch.deadline(),
             self.sizer.deadline(),
-            self.neighbours.deadline(),
+            self.neighbours.deadline(self.engine.reconciler().next_hops_generation()),
         ];
         let times = times.into_iter().flatten().map(|at| self.start + at);
         let others = [self.desk.deadline(), self.traps.deadline()].into_iter().flatten();

@@ -62,8 +62,6 @@ pub(super) struct Neighbours {
     seen: u32,
     /// From when on they may be looked for again.
     quiet: Duration,
-    /// There are some.
-    fresh: bool,
     used: mpsc::Sender<Used>,
 }
 
@@ -73,7 +71,7 @@ impl Neighbours {
         // one round at a time: another one that finds the task busy is left out
         let (used, rounds) = mpsc::channel(1);
         tokio::task::spawn_local(tell(rounds));
-        Self { due: None, seen: 0, quiet: Duration::ZERO, fresh: false, used }
+        Self { due: None, seen: 0, quiet: Duration::ZERO, used }
     }
 
     fn tell(&self, used: Used) {
@@ -82,9 +80,9 @@ impl Neighbours {
         }
     }
 
-    /// When there is something to do next.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.due.map(|due| if self.fresh { due.min(self.quiet) } else { due })
+    /// When there is something to do next, with next hops of this generation.
+    pub(super) fn deadline(&self, generation: u32) -> Option<Duration> {
+        self.due.map(|due| if self.seen == generation { due } else { due.min(self.quiet) })
     }
 }
 
@@ -104,13 +102,11 @@ impl Daemon {
         }
         let reconciler = self.engine.reconciler();
         let generation = reconciler.next_hops_generation();
-        self.neighbours.fresh = self.neighbours.seen != generation;
-        if self.neighbours.fresh && self.neighbours.quiet <= now {
+        if self.neighbours.seen != generation && self.neighbours.quiet <= now {
             let unresolved = reconciler.next_hops().filter(|host| reconciler.is_unresolved(*host));
             self.neighbours.tell(unresolved.map(|host| (host, Kind::NextHop)).collect());
             self.neighbours.seen = generation;
             self.neighbours.quiet = now + PAUSE;
-            self.neighbours.fresh = false;
         }
     }
 
