@@ -177,6 +177,7 @@ impl Engine {
             self.outputs.push(Output::Dump);
         }
         self.dump_routes_if_due(now);
+        self.merge_routes();
         self.reconciler.recompute();
         // a reading of the audit has no name: no other is ordered meanwhile
         if !self.audit.is_reading() {

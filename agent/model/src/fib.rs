@@ -7,10 +7,11 @@
 //!   neighbours:  (ifindex, address) ─▶ Neighbour
 //! ```
 //!
-//! Events fold in, in any order, and each fold says what has to be looked at again. What the kernel never says has to be asked
+//! Events fold in, in any order, and each fold says what has to be looked at again; dumps are merged. What the kernel never says has to be asked
 //! for by a dump: IPv4 routes go without a word when their device goes down or an address leaves that they prefer as source
 //! (`fib_flush`), those of IPv6 with several next hops lose and regain some of these (`fib6_ifdown`, `fib6_ifup`).
 
+mod merge;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use std::ops::Bound;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use merge::Merge;
 pub use route::{
     FibEvent, FibSnapshot, Neighbour, NextHop, NextHopContent, NextHopObject, Placement, Route,
     RouteKind, Via,
@@ -29,6 +31,9 @@ pub use route::{
 
 use crate::IfIndex;
 use crate::index::{Counts, Sets};
+
+/// RTPROT_KERNEL: who made a route.
+const KERNEL: u8 = 2;
 
 /// Routes, next-hop objects and neighbours as far as they were announced.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,7 +47,7 @@ pub struct Fib {
     groups: Sets<u32, u32>,
     /// How many routes and objects lead out of a device.
     leaving: Counts<IfIndex>,
-    /// How many routes prefer an address as source.
+    /// How many routes prefer an address as source, but for those that the kernel made for it.
     sources: Counts<IpAddr>,
 }
 
@@ -55,6 +60,13 @@ pub struct Touched {
     pub neighbours: BTreeSet<(IfIndex, IpAddr)>,
 }
 
+impl Touched {
+    fn extend(&mut self, more: Self) {
+        self.routes.extend(more.routes);
+        self.neighbours.extend(more.neighbours);
+    }
+}
+
 impl Fib {
     /// The routes of a prefix; the first is the one that counts.
     pub fn routes(&self, table: u32, prefix: &IpNet) -> &[Route] {
@@ -62,7 +74,7 @@ impl Fib {
     }
 
     /// The prefixes of a table.
-    pub fn prefixes(&self, table: u32) -> impl Iterator<Item = &IpNet> {
+    pub fn prefixes(&self, table: u32) -> impl DoubleEndedIterator<Item = &IpNet> {
         self.routes.get(&table).into_iter().flat_map(BTreeMap::keys)
     }
 
@@ -111,7 +123,7 @@ impl Fib {
         self.leaving.contains(&ifindex)
     }
 
-    /// Some route goes with this address.
+    /// Some route goes with this address without a word. Those that the kernel made for it go with one (`fib_del_ifaddr`).
     pub fn prefers(&self, source: IpAddr) -> bool {
         self.sources.contains(&source)
     }
@@ -129,11 +141,7 @@ impl Fib {
                 self.edit(at, |routes| remove(routes, &route), &mut touched);
             }
             FibEvent::NextHop(object) => self.put_next_hop(object, &mut touched),
-            FibEvent::NextHopGone(id) => {
-                self.touch_users(id, &mut touched);
-                self.forget_members(id);
-                self.next_hops.remove(&id);
-            }
+            FibEvent::NextHopGone(id) => self.remove_next_hop(id, &mut touched),
             FibEvent::Neighbour(neighbour) => {
                 let key = (neighbour.ifindex, neighbour.ip);
                 if self.neighbours.get(&key) != Some(&neighbour) {
@@ -146,48 +154,8 @@ impl Fib {
                     touched.neighbours.insert((ifindex, ip));
                 }
             }
-            FibEvent::All(snapshot) => self.replace(*snapshot, &mut touched),
         }
         touched
-    }
-
-    fn replace(&mut self, snapshot: FibSnapshot, touched: &mut Touched) {
-        let mut fresh = Self::default();
-        let mut unused = Touched::default();
-        for object in snapshot.next_hops {
-            fresh.put_next_hop(object, &mut unused);
-        }
-        for route in snapshot.routes {
-            let at = (route.table, route.prefix);
-            // in the kernel's order: that of duplicates is not ours to decide
-            fresh.edit(at, |routes| place(routes, route, Placement::Append), &mut unused);
-        }
-        for neighbour in snapshot.neighbours {
-            fresh.neighbours.insert((neighbour.ifindex, neighbour.ip), neighbour);
-        }
-        let tables: BTreeSet<u32> =
-            self.routes.keys().chain(fresh.routes.keys()).copied().collect();
-        for table in tables {
-            let [ours, theirs] = [&*self, &fresh].map(|fib| fib.routes.get(&table));
-            let prefixes = ours.into_iter().chain(theirs).flat_map(BTreeMap::keys);
-            let changed = prefixes.filter(|prefix| {
-                ours.and_then(|routes| routes.get(*prefix))
-                    != theirs.and_then(|routes| routes.get(*prefix))
-            });
-            touched.routes.extend(changed.map(|prefix| (table, *prefix)));
-        }
-        let ids: BTreeSet<u32> =
-            self.next_hops.keys().chain(fresh.next_hops.keys()).copied().collect();
-        for id in ids {
-            if self.next_hops.get(&id) != fresh.next_hops.get(&id) {
-                self.touch_users(id, touched);
-                fresh.touch_users(id, touched);
-            }
-        }
-        let hosts = self.neighbours.keys().chain(fresh.neighbours.keys());
-        let changed = hosts.filter(|key| self.neighbours.get(*key) != fresh.neighbours.get(*key));
-        touched.neighbours.extend(changed.copied());
-        *self = fresh;
     }
 
     fn edit(
@@ -201,14 +169,14 @@ impl Fib {
         let former = objects(routes);
         for route in &*routes {
             self.leaving.remove(devices(route));
-            self.sources.remove(route.source);
+            self.sources.remove(source(route));
         }
         if edit(routes) {
             touched.routes.insert((table, prefix));
         }
         for route in &*routes {
             self.leaving.add(devices(route));
-            self.sources.add(route.source);
+            self.sources.add(source(route));
         }
         let now = objects(routes);
         if routes.is_empty() {
@@ -243,6 +211,12 @@ impl Fib {
         self.touch_users(id, touched);
     }
 
+    fn remove_next_hop(&mut self, id: u32, touched: &mut Touched) {
+        self.touch_users(id, touched);
+        self.forget_members(id);
+        self.next_hops.remove(&id);
+    }
+
     fn forget_members(&mut self, id: u32) {
         if let Some(NextHopContent::Hop(hop)) = self.next_hops.get(&id) {
             self.leaving.remove(hop.ifindex);
@@ -270,6 +244,15 @@ fn devices(route: &Route) -> impl Iterator<Item = IfIndex> {
         Via::Object(_) => &[],
     };
     hops.iter().filter_map(|hop| hop.ifindex)
+}
+
+/// The address with which a route goes without a word.
+fn source(route: &Route) -> Option<IpAddr> {
+    let gateways = match &route.via {
+        Via::Hops(hops) => hops.iter().any(|hop| hop.gateway.is_some()),
+        Via::Object(_) => true,
+    };
+    route.source.filter(|_| gateways || route.protocol != KERNEL)
 }
 
 fn objects(routes: &[Route]) -> BTreeSet<u32> {
@@ -320,16 +303,21 @@ fn is_same_but_weights(one: &Route, other: &Route, weights: bool) -> bool {
 
 /// True: something changed.
 fn place(routes: &mut Vec<Route>, route: Route, placement: Placement) -> bool {
-    // said twice: by a dump, and by an event that is older
-    if let Some(there) = routes.iter_mut().find(|there| is_same(there, &route)) {
-        let changed = *there != route;
-        *there = route;
-        return changed;
-    }
     let equal = |there: &Route| rank(there) == rank(&route);
     let same_sort = |there: &Route| equal(there) && joins_others(there) == joins_others(&route);
+    let first = || routes.iter().position(same_sort).or_else(|| routes.iter().position(equal));
+    // said twice: by a dump, and by an event that is older
+    if let Some(at) = routes.iter().position(|there| is_same(there, &route)) {
+        let replaced = first().filter(|first| placement == Placement::Replace && *first < at);
+        let changed = replaced.is_some() || routes[at] != route;
+        if replaced.is_some() {
+            routes.remove(at);
+        }
+        routes[replaced.unwrap_or(at)] = route;
+        return changed;
+    }
     let replaced = if placement == Placement::Replace {
-        routes.iter().position(same_sort).or_else(|| routes.iter().position(equal))
+        first()
     } else if joins_others(&route) {
         routes.iter().position(same_sort)
     } else {

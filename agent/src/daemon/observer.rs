@@ -3,17 +3,23 @@
 //! ```text
 //!   event socket ──drain──▶ Heard            two dump sockets, so that no question waits for a dump:
 //!   Output::Dump ─▶ task ─▶ Input::Dumped    Output::Ask ─▶ task ─▶ Input::Answered
+//!
+//!   routes' socket ──drain──▶ HeardRoutes    Output::DumpRoutes ─▶ thread ─▶ Input::DumpedRoutes
 //! ```
 //!
-//! Routes have sockets of their own, for as long as somebody wants to know of them.
+//! Routes have sockets of their own, for as long as somebody wants to know of them, and their dumps a thread: the loop has other
+//! things to do than to take in a full table.
 
 use std::future::pending;
 use std::io;
+use std::thread;
 
+use firsthop_model::fib::FibSnapshot;
 use firsthop_model::topology::{Event, Snapshot};
 use firsthop_netlink::{
     Buffers, Counters, Dumper, EventSocket, FibSocket, OpenError, SnapshotError,
 };
+use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::chain;
@@ -29,8 +35,8 @@ const BATCHES: usize = 64;
 pub(super) enum Reply {
     Dump(Dumper, Input),
     Question(Dumper, Input),
-    Routes(Dumper, Input),
-    NoRoutes,
+    /// Of the dump of routes with this number; None: it failed.
+    Routes(u64, Option<Box<FibSnapshot>>),
 }
 
 /// Events of routes taken off their socket in a turn: links come first.
@@ -48,8 +54,8 @@ pub(super) struct Observer {
     asker: Option<Dumper>,
     /// None: nobody wants to know of routes.
     routes: Option<FibSocket>,
-    /// None: a dump of routes is under way, or was never asked for.
-    route_dumper: Option<Dumper>,
+    /// The number of the dump of routes that somebody waits for.
+    route_dump: u64,
     buffers: Buffers,
     done: mpsc::UnboundedSender<Reply>,
     replies: mpsc::UnboundedReceiver<Reply>,
@@ -63,8 +69,8 @@ impl Observer {
         let (done, replies) = mpsc::unbounded_channel();
         let (dumper, asker) = (Some(Dumper::open()?), Some(Dumper::open()?));
         let events = EventSocket::open_with(buffers)?;
-        let (routes, route_dumper) = (None, None);
-        Ok(Self { events, dumper, asker, routes, route_dumper, buffers, done, replies })
+        let (routes, route_dump) = (None, 0);
+        Ok(Self { events, dumper, asker, routes, route_dump, buffers, done, replies })
     }
 
     /// Waits until there is something to drain, or the end of a dump or question. Cancel-safe.
@@ -75,7 +81,7 @@ impl Observer {
         tokio::select! {
             readable = self.events.readable() => readable.map(|()| None),
             readable = readable(self.routes.as_ref()) => readable.map(|()| None),
-            Some(reply) = self.replies.recv() => Ok(Some(self.take(reply))),
+            Some(reply) = self.replies.recv() => Ok(self.take(reply)),
         }
     }
 
@@ -111,44 +117,35 @@ impl Observer {
 
     /// Begins a dump of routes. Their events are heard from now on.
     pub(super) fn dump_routes(&mut self) {
-        let opened = match (&self.routes, self.route_dumper.take()) {
-            (Some(_), Some(dumper)) => Ok(dumper),
-            (socket, dumper) => {
-                let socket = if socket.is_some() {
-                    Ok(None)
-                } else {
-                    FibSocket::open_with(self.buffers).map(Some)
-                };
-                socket.and_then(|socket| {
-                    if socket.is_some() {
-                        self.routes = socket;
-                    }
-                    dumper.map_or_else(Dumper::open, Ok)
-                })
-            }
-        };
-        let done = self.done.clone();
-        tokio::task::spawn_local(async move {
-            let mut dumper = match opened {
-                Ok(dumper) => dumper,
-                Err(error) => {
-                    tracing::warn!("Routes can't be asked for: {}", chain(&error));
-                    done.send(Reply::NoRoutes).ok();
-                    return;
-                }
+        self.route_dump += 1;
+        let (number, done) = (self.route_dump, self.done.clone());
+        let begun = self.hear_of_routes().map_err(|error| chain(&error)).and_then(|()| {
+            let dump = move || {
+                let dumped = dump_of_routes().map_err(|error| tracing::warn!("{error}"));
+                done.send(Reply::Routes(number, dumped.ok())).ok();
             };
-            let snapshot = dumper.forwarding().await.map_err(|error| {
-                tracing::warn!("{}; trying again", chain(&error));
-            });
-            let input = Input::DumpedRoutes(snapshot.ok().map(Box::new));
-            done.send(Reply::Routes(dumper, input)).ok();
+            thread::Builder::new()
+                .name("routes".to_owned())
+                .spawn(dump)
+                .map_err(|error| chain(&error))
         });
+        if let Err(error) = begun {
+            tracing::warn!("Routes can't be asked for: {error}; trying again");
+            self.done.send(Reply::Routes(number, None)).ok();
+        }
+    }
+
+    fn hear_of_routes(&mut self) -> Result<(), OpenError> {
+        if self.routes.is_none() {
+            self.routes = Some(FibSocket::open_with(self.buffers)?);
+        }
+        Ok(())
     }
 
     /// Nobody wants to know of routes any more.
     pub(super) fn close_routes(&mut self) {
         self.routes = None;
-        self.route_dumper = None;
+        self.route_dump += 1;
     }
 
     /// Begins a dump of everything, if none is under way.
@@ -175,8 +172,8 @@ impl Observer {
         });
     }
 
-    fn take(&mut self, reply: Reply) -> Input {
-        match reply {
+    fn take(&mut self, reply: Reply) -> Option<Input> {
+        Some(match reply {
             Reply::Dump(dumper, input) => {
                 self.dumper = Some(dumper);
                 input
@@ -185,12 +182,11 @@ impl Observer {
                 self.asker = Some(asker);
                 input
             }
-            Reply::Routes(dumper, input) => {
-                self.route_dumper = Some(dumper).filter(|_| self.routes.is_some());
-                input
+            Reply::Routes(number, dumped) if number == self.route_dump => {
+                Input::DumpedRoutes(dumped)
             }
-            Reply::NoRoutes => Input::DumpedRoutes(None),
-        }
+            Reply::Routes(..) => return None,
+        })
     }
 
     /// What the event sockets have seen, that of routes since it was opened.
@@ -217,6 +213,18 @@ async fn readable(routes: Option<&FibSocket>) -> io::Result<()> {
         Some(routes) => routes.readable().await,
         None => pending().await,
     }
+}
+
+/// All routes, in a runtime of its own. An error says what becomes of it.
+fn dump_of_routes() -> Result<Box<FibSnapshot>, String> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| format!("Routes can't be asked for: {}; trying again", chain(&error)))?;
+    let dump = async { Dumper::open()?.forwarding().await };
+    let mut snapshot =
+        runtime.block_on(dump).map_err(|error| format!("{}; trying again", chain(&error)))?;
+    snapshot.sort();
+    Ok(Box::new(snapshot))
 }
 
 fn outcome(result: Result<Snapshot, SnapshotError>) -> Dumped {

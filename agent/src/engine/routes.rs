@@ -16,7 +16,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use firsthop_model::fib::{FibEvent, FibSnapshot};
+use firsthop_model::fib::{FibEvent, FibSnapshot, Merge};
 use firsthop_model::intent::Routing;
 use firsthop_model::topology::{Event, Link};
 
@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Events kept while a dump is under way; beyond, the dump is made again.
 const KEPT: usize = 500_000;
+/// Prefixes of a dump that are merged in a turn.
+const MERGED: usize = 1024;
 
 /// How much is known of routes.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +48,10 @@ pub(super) struct Routes {
     spoilt: bool,
     /// Addresses that went: routes that prefer them as source go a little later, without a word.
     former_sources: Vec<(Time, IpAddr)>,
+    /// What was said since the dump began.
     kept: Vec<FibEvent>,
+    /// A dump that ended.
+    merge: Option<Merge>,
     /// The next dump begins no earlier.
     earliest: Time,
     dumps: u64,
@@ -107,7 +112,8 @@ impl Engine {
             self.routes.stale = true;
             self.routes.plan(now);
         }
-        if self.routes.dumping {
+        let dumping = self.routes.dumping && self.routes.merge.is_none();
+        if dumping {
             if self.routes.kept.len() + heard.events.len() > KEPT {
                 self.routes.kept.clear();
                 self.routes.stale = true;
@@ -119,8 +125,11 @@ impl Engine {
             if matches!(event, FibEvent::NextHopGone(_)) {
                 self.routes.plan(now + SILENCE);
             }
+            if let Some(merge) = &mut self.routes.merge {
+                merge.hear(&event);
+            }
             // before the first dump there is nothing that could be added to
-            if self.routes.known {
+            if self.routes.known || self.routes.merge.is_some() {
                 self.reconciler.fold_fib(event);
             }
         }
@@ -128,22 +137,29 @@ impl Engine {
 
     /// Takes the end of a dump in; None: it failed.
     pub(super) fn take_routes(&mut self, snapshot: Option<Box<FibSnapshot>>, now: Time) {
-        self.routes.dumping = false;
         let since = std::mem::take(&mut self.routes.kept);
         let Some(snapshot) = snapshot else {
+            self.routes.dumping = false;
             self.routes.plan(now + AFTER_FAILURE);
             return;
         };
+        tracing::debug!(routes = snapshot.routes.len(), "Routes dumped");
+        self.routes.merge = Some(Merge::new(*snapshot, since));
+    }
+
+    /// Merges a part of the dump that ended.
+    pub(super) fn merge_routes(&mut self) {
+        let Some(merge) = &mut self.routes.merge else { return };
+        if self.reconciler.merge_fib(merge, MERGED) {
+            return;
+        }
+        self.routes.merge = None;
+        self.routes.dumping = false;
         self.routes.dumps += 1;
         self.routes.known = true;
         if self.routes.stale && !self.routes.spoilt {
             self.routes.stale = false;
             self.view.note_resync("routes");
-        }
-        tracing::debug!(routes = snapshot.routes.len(), "Routes taken");
-        self.reconciler.fold_fib(FibEvent::All(snapshot));
-        for event in since {
-            self.reconciler.fold_fib(event);
         }
     }
 
@@ -217,8 +233,11 @@ impl Engine {
         }
     }
 
-    /// When a dump of routes begins though nothing happens.
+    /// When a dump of routes begins, or goes on to be merged, though nothing happens.
     pub(super) fn routes_deadline(&self) -> Option<Time> {
+        if self.routes.merge.is_some() {
+            return Some(Time::ZERO);
+        }
         let dump = self.routes.due.filter(|_| !self.routes.dumping);
         let sources = self.routes.former_sources.iter().map(|(at, _)| *at);
         sources.chain(dump).min()

@@ -189,6 +189,4 @@ pub enum FibEvent {
     Neighbour(Neighbour),
     /// RTM_DELNEIGH of AF_INET or AF_INET6
     NeighbourGone(IfIndex, IpAddr),
-    /// A dump of everything: there is nothing else.
-    All(Box<FibSnapshot>),
 }

@@ -28,7 +28,7 @@ use super::Reconciler;
 use crate::IfIndex;
 use crate::applied::references::References;
 use crate::chip::{AdjacencyIndex, RifIndex};
-use crate::fib::{Fib, FibEvent, Touched};
+use crate::fib::{Fib, FibEvent, Merge, Touched};
 use crate::index::Sets;
 use crate::intent::{Reason, Routing, Way, places, table_of, tables_of, way};
 use crate::plan::Object;
@@ -71,7 +71,19 @@ impl Reconciler {
 
     /// Folds one event in; nothing is computed until [`Self::recompute`].
     pub fn fold_fib(&mut self, event: FibEvent) {
-        let Touched { routes, neighbours } = self.fib.fold(event);
+        let touched = self.fib.fold(event);
+        self.touch(touched);
+    }
+
+    /// Merges so many prefixes of a dump; nothing is computed until [`Self::recompute`]. False: there was nothing left.
+    pub fn merge_fib(&mut self, dump: &mut Merge, prefixes: usize) -> bool {
+        let touched = dump.step(&mut self.fib, prefixes);
+        let merged = touched.is_some();
+        self.touch(touched.unwrap_or_default());
+        merged
+    }
+
+    fn touch(&mut self, Touched { routes, neighbours }: Touched) {
         // a dump that says nothing new is no event
         if routes.is_empty() && neighbours.is_empty() {
             return;

@@ -276,7 +276,7 @@ fn a_restart_writes_nothing() {
     routes.reverse();
     let neighbours = fib.neighbours().cloned().collect();
     let snapshot = FibSnapshot { routes, next_hops: Vec::new(), neighbours };
-    fresh.fib(FibEvent::All(Box::new(snapshot)));
+    fresh.whole_fib(snapshot);
     fresh.reconciler.recompute();
     let read = |lab: &mut Lab, keys: BTreeSet<Key>| {
         for key in keys {

@@ -1,6 +1,7 @@
 //! A reconciler, and a chip that refuses what leaves something in the air.
 
 use super::*;
+use crate::fib::Merge;
 use crate::types::Family;
 
 /// A chip that refuses what leaves something in the air.
@@ -87,6 +88,11 @@ impl Lab {
 
     pub(super) fn fib(&mut self, event: impl Into<FibEvent>) {
         self.reconciler.fold_fib(event.into());
+    }
+
+    /// The kernel forwards by nothing else.
+    pub(super) fn whole_fib(&mut self, snapshot: FibSnapshot) {
+        assert!(self.reconciler.merge_fib(&mut Merge::new(snapshot, []), usize::MAX));
     }
 
     pub(super) fn settle(&mut self) -> Vec<Change> {

@@ -215,7 +215,7 @@ proptest! {
         let routes = [254, 10].iter().flat_map(|t| fib.prefixes(*t).flat_map(|p| fib.routes(*t, p)));
         let (routes, neighbours) = (routes.cloned().collect(), fib.neighbours().cloned().collect());
         let snapshot = FibSnapshot { routes, next_hops: Vec::new(), neighbours };
-        fresh.fib(FibEvent::All(Box::new(snapshot)));
+        fresh.whole_fib(snapshot);
         fresh.settle();
         prop_assert_eq!(meaning(&lab), meaning(&fresh));
         prop_assert_eq!(lab.reconciler.differences(), vec![]);
