@@ -87,10 +87,10 @@ a_next_hop_of_all_moves() {
 # Broken if a virtual MAC had to wait for routes.
 virtual_macs_go_first() {
 	local quiet flood
-	quiet=$(delays 30) || fail "$quiet"
+	quiet=$(delays 300) || fail "$quiet"
 	(while :; do ip -n r1 -batch "$RUN/more" && ip -n r1 -batch "$RUN/less"; done) >/dev/null 2>&1 &
 	PID[flood]=$!
-	flood=$(delays 30) || fail "$flood"
+	flood=$(delays 300) || fail "$flood"
 	stop flood
 	ip -n r1 -force -batch "$RUN/less" 2>/dev/null
 	check synced

@@ -328,7 +328,8 @@ def delays(pcap, netns, count, dev, mac, address):
     ip.stdin.close()
     ip.wait()
     took.sort()
-    print(json.dumps({"count": count, "median": round(took[count // 2], 2), "max": round(took[-1], 2)}))
+    centile = lambda share: round(took[min(int(count * share), count - 1)], 2)
+    print(json.dumps({"count": count, "median": centile(0.5), "p99": centile(0.99), "max": round(took[-1], 2)}))
 
 
 def main():

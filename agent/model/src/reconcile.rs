@@ -67,6 +67,8 @@ struct Refusal {
 const BULK: usize = 64;
 /// As [`BULK`], while something that somebody waits for is written: it may need several steps, and each queues behind these.
 const BULK_BESIDE: usize = 8;
+/// How many of the many that need no write are looked at in a turn: of routes that came and went there may be very many.
+const IDLE: usize = 512;
 
 /// Names one submitted change until its answer comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +106,8 @@ pub struct Reconciler {
     book: Book,
     allocation: Allocation,
     due: Due,
+    /// Not all of the many that are due were looked at.
+    goes_on: bool,
     runs: BTreeMap<Object, Run>,
     tickets: BTreeMap<Ticket, (Object, Change)>,
     locks: BTreeMap<Key, Object>,
@@ -141,6 +145,7 @@ impl Reconciler {
             book: Book::default(),
             allocation: Allocation::default(),
             due: Due::from_iter([Object::Traps]),
+            goes_on: false,
             runs: BTreeMap::new(),
             tickets: BTreeMap::new(),
             locks: BTreeMap::new(),
@@ -356,8 +361,9 @@ impl Reconciler {
     fn start_bulk(&mut self) {
         let mut running = self.runs.keys().filter(|object| object.is_bulk()).count();
         let most = if running < self.runs.len() { BULK_BESIDE } else { BULK };
-        let mut last = None;
+        let (mut last, mut left) = (None, IDLE);
         while running < most
+            && left > 0
             && let Some(object) = self.due.bulk_after(last)
         {
             last = Some(object);
@@ -367,11 +373,14 @@ impl Reconciler {
             if self.is_blocked(object) {
                 self.due.remove(object);
                 self.keep_idle(object);
+                left -= 1;
                 continue;
             }
             self.start(object);
             running += usize::from(self.runs.contains_key(&object));
+            left -= usize::from(!self.runs.contains_key(&object) && !self.due.contains(object));
         }
+        self.goes_on = left == 0;
     }
 
     /// The chip's answer to a submitted change; an answer to an unknown ticket is ignored.
@@ -432,7 +441,8 @@ impl Reconciler {
         let refusals = self.refusals.values().map(|refusal| &refusal.trouble);
         let troubles = self.troubles.values().chain(refusals);
         let retries = troubles.filter_map(|trouble| trouble.retry.time());
-        retries.chain(self.shortage_deadline()).min()
+        let at_once = self.goes_on.then_some(Duration::ZERO);
+        retries.chain(self.shortage_deadline()).chain(at_once).min()
     }
 
     /// Rows in doubt: the chip has to be read back.

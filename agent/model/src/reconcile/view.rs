@@ -372,6 +372,7 @@ impl Reconciler {
             book,
             allocation: self.allocation.clone(),
             due: Due::default(),
+            goes_on: false,
             runs: self.runs.clone(),
             tickets: self.tickets.clone(),
             locks: self.locks.clone(),

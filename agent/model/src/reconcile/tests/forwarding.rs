@@ -250,6 +250,26 @@ fn what_does_not_fit_takes_no_wrong_way() {
     assert_eq!(lab.reconciler.waiting_for_room().0, 0);
 }
 
+// Broken if everybody had to wait until thousands of routes that came and went were looked at, or if the last were not.
+#[test]
+fn what_came_and_went_is_looked_at_in_parts() {
+    let mut lab = Lab::router(10_000);
+    let all = || (0..2000).map(|n| route(&format!("10.{}.{}.0/24", n >> 8, n & 255), vec![]));
+    let all = || all().map(|route| Route { kind: RouteKind::Blackhole, ..route });
+    all().for_each(|route| lab.fib(route));
+    lab.reconciler.recompute();
+    all().for_each(|route| lab.fib(FibEvent::RouteGone(route)));
+    lab.reconciler.recompute();
+    assert_eq!(lab.reconciler.pending(), 2000);
+    assert!(lab.reconciler.ready(ZERO).is_empty());
+    assert!(lab.reconciler.pending() > 1000, "{}", lab.reconciler.pending());
+    while !lab.reconciler.is_synced() {
+        assert_eq!(lab.reconciler.deadline(), Some(ZERO), "nobody would come again");
+        assert!(lab.reconciler.ready(ZERO).is_empty());
+    }
+    assert_eq!(lab.reconciler.deadline(), None);
+}
+
 // Broken if a restart wrote what is there already, or took a group's adjacencies for another's.
 #[test]
 fn a_restart_writes_nothing() {
