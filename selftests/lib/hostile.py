@@ -5,12 +5,14 @@
     hostile.py monitors SOCKET UID             two watchers that talk on while they watch; prints how much was taken from them
     hostile.py attack SOCKET CHIP [NAME...]    all of them at once (or these), until SIGTERM; the line `attacking` first, figures at the end
     hostile.py delays PCAP NETNS COUNT DEV MAC ADDRESS
-                                               from the start of `ip addr add` to the chip's record, so often; JSON in milliseconds
+                                               from the start of `ip addr add`, and from when another listener heard of it (`event`), to
+                                               the chip's record, so often; JSON in milliseconds
 
 UID is who they are. The attack has three users of its own at the daemon (65501 to 65503), and root at the simulator.
 """
 
 import collections
+import ctypes
 import itertools
 import json
 import os
@@ -22,6 +24,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
@@ -280,16 +283,17 @@ class Tail:
     def __init__(self, path):
         self.file = open(path, "rb")  # noqa: SIM115: until the end
         self.file.seek(0, os.SEEK_END)
-        self.rest = b""
+        self.data, self.at = b"", 0
 
     def records(self):
-        self.rest += self.file.read()
-        while len(self.rest) >= 16:
-            seconds, nanoseconds, length = struct.unpack_from("<III", self.rest)
-            if len(self.rest) < 16 + length:
+        self.data, self.at = self.data[self.at :] + self.file.read(), 0
+        while len(self.data) - self.at >= 16:
+            seconds, nanoseconds, length = struct.unpack_from("<III", self.data, self.at)
+            end = self.at + 16 + length
+            if len(self.data) < end:
                 return
-            yield seconds * 10**9 + nanoseconds, self.rest[16 : 16 + length]
-            self.rest = self.rest[16 + length :]
+            self.at = end
+            yield seconds * 10**9 + nanoseconds, self.data[end - length : end]
 
 
 def said(frame):
@@ -311,25 +315,46 @@ def written(tail, line, limit):
     sys.exit(f"not written within {limit} s: {line}")
 
 
+def listen(netns, heard):
+    """Notes when addresses came, in nanoseconds; to be run in a thread of its own."""
+    with open(f"/run/netns/{netns}", "rb") as namespace:
+        ctypes.CDLL(None).setns(namespace.fileno(), 0x40000000)  # CLONE_NEWNET
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    sock.bind((0, 1 << 4))  # RTMGRP_IPV4_IFADDR
+    while True:
+        if struct.unpack_from("=IH", sock.recv(1 << 16))[1] == 20:  # RTM_NEWADDR
+            heard.append(time.time_ns())
+
+
 def delays(pcap, netns, count, dev, mac, address):
     tail = Tail(pcap)
     ip = subprocess.Popen(["ip", "-n", netns, "-batch", "-"], stdin=subprocess.PIPE)
-    took, pace = [], random.Random(SEED)
+    heard = []
+    threading.Thread(target=listen, args=(netns, heard), daemon=True).start()
+    asked, said, pace = [], [], random.Random(SEED)
+    time.sleep(0.2)
     for _ in range(count):
+        heard.clear()
         begun = time.time_ns()
         ip.stdin.write(f"addr add {address} dev {dev}\n".encode())
         ip.stdin.flush()
-        took.append((written(tail, f"SFD add mac {mac}", 20) - begun) / 1e6)
+        done = written(tail, f"SFD add mac {mac}", 20)
+        asked.append((done - begun) / 1e6)
         ip.stdin.write(f"addr del {address} dev {dev}\n".encode())
         ip.stdin.flush()
         written(tail, f"SFD remove mac {mac}", 20)
+        said.append((done - heard[0]) / 1e6)
         # Not in step with anything.
         time.sleep(pace.random() / 50)
     ip.stdin.close()
     ip.wait()
-    took.sort()
-    centile = lambda share: round(took[min(int(count * share), count - 1)], 2)
-    print(json.dumps({"count": count, "median": centile(0.5), "p99": centile(0.99), "max": round(took[-1], 2)}))
+    print(json.dumps({"count": count, **figures(asked), "event": figures(said)}))
+
+
+def figures(delays):
+    delays.sort()
+    centile = lambda share: round(delays[min(int(len(delays) * share), len(delays) - 1)], 2)
+    return {"median": centile(0.5), "p99": centile(0.99), "max": round(delays[-1], 2)}
 
 
 def main():
