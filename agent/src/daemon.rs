@@ -16,6 +16,7 @@ mod desk;
 mod devices;
 mod flower;
 mod listing;
+mod neighbour_table;
 mod neighbours;
 mod observer;
 mod options;

@@ -31,10 +31,11 @@ use firsthop_model::{IfIndex, Mac};
 use local::{Hold, Locals};
 use mirror::Mirror;
 use queue::Queue;
-use row::{Done, Job, Refusal, Row};
+use row::{Done, Job, Row};
 pub(super) use writer::Answer;
 use writer::{Order, Writer};
 
+use super::neighbour_table::Refusal;
 use super::record::Local;
 
 /// Everything about the forwarding tables.

@@ -15,28 +15,21 @@ use std::time::Duration;
 use firsthop_model::IfIndex;
 use firsthop_model::chip::RifIndex;
 use firsthop_model::intent::Routing;
-use futures_util::StreamExt as _;
-use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{Handle, new_connection};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::Daemon;
 use super::chip_link::Order;
-use crate::chain;
+use super::neighbour_table::{NeighbourTable, Refusal};
 
 /// Between two questions to the chip: DELAY_PROBE_TIME of a kernel that nobody told otherwise.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Next hops that come meanwhile are asked for so soon, and no more often.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long the kernel may take for one request.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A neighbour.
 type Host = (IfIndex, IpAddr);
@@ -123,17 +116,24 @@ impl Daemon {
 }
 
 async fn tell(mut rounds: mpsc::Receiver<Used>) {
-    let mut handle = None;
+    let mut kernel = NeighbourTable::default();
     let mut told = false;
     while let Some(used) = rounds.recv().await {
         for (host, kind) in used {
-            let Err(error) = probe(&mut handle, host, kind).await else { continue };
-            handle = None;
-            if !told {
-                tracing::warn!("The kernel can't be told which neighbours are in use: {error}");
-                told = true;
+            match probe(&mut kernel, host, kind).await {
+                Ok(()) => {}
+                Err(refusal @ (Refusal::Forbidden | Refusal::Silence)) => {
+                    if !told {
+                        tracing::warn!(
+                            "The kernel can't be told which neighbours are in use: {refusal}"
+                        );
+                        told = true;
+                    }
+                    break;
+                }
+                // the entry or the device went, or is down; the kernel knows better
+                Err(refusal) => tracing::debug!(ip = %host.1, "Neighbour not probed: {refusal}"),
             }
-            break;
         }
     }
 }
@@ -142,43 +142,21 @@ async fn tell(mut rounds: mpsc::Receiver<Used>) {
 ///
 /// It looks first, because the kernel takes a permanent entry for any other when it is told of its use (`__neigh_update` with
 /// NEIGH_UPDATE_F_USE), and it has to create an entry only where there is none.
-async fn probe(handle: &mut Option<Handle>, host: Host, kind: Kind) -> Result<(), String> {
-    let handle = match handle {
-        Some(handle) => handle,
-        None => {
-            let (connection, fresh, _) = new_connection().map_err(|error| chain(&error))?;
-            tokio::task::spawn_local(connection);
-            handle.insert(fresh)
-        }
-    };
-    let flags = match state(handle, host).await? {
+async fn probe(kernel: &mut NeighbourTable, host: Host, kind: Kind) -> Result<(), Refusal> {
+    let mut state = None;
+    let look = RouteNetlinkMessage::GetNeighbour(entry(host));
+    let looked = kernel.ask(look, 0, |answer| state = Some(answer.header.state)).await;
+    if !matches!(looked, Ok(()) | Err(Refusal::Absent)) {
+        return looked;
+    }
+    let flags = match state {
         Some(NeighbourState::Stale | NeighbourState::Failed | NeighbourState::None) => 0,
         None if kind == Kind::NextHop => NLM_F_CREATE | NLM_F_EXCL,
         _ => return Ok(()),
     };
     let mut message = entry(host);
     message.header.flags = NeighbourFlags::Use;
-    match ask(handle, RouteNetlinkMessage::NewNeighbour(message), flags | NLM_F_ACK).await? {
-        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() == -EPERM => {
-            Err(refusal.to_io().to_string())
-        }
-        // the entry or the device went, or is down; the kernel knows better
-        Some(NetlinkPayload::Error(refusal)) if refusal.raw_code() != 0 => {
-            tracing::debug!(ip = %host.1, "Neighbour not probed: {}", refusal.to_io());
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What the kernel thinks of it; None: it does not know it.
-async fn state(handle: &mut Handle, host: Host) -> Result<Option<NeighbourState>, String> {
-    match ask(handle, RouteNetlinkMessage::GetNeighbour(entry(host)), 0).await? {
-        Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry))) => {
-            Ok(Some(entry.header.state))
-        }
-        _ => Ok(None),
-    }
+    kernel.ask(RouteNetlinkMessage::NewNeighbour(message), flags | NLM_F_ACK, drop).await
 }
 
 fn entry((ifindex, ip): Host) -> NeighbourMessage {
@@ -192,18 +170,3 @@ fn entry((ifindex, ip): Host) -> NeighbourMessage {
     message.attributes.push(NeighbourAttribute::Destination(destination));
     message
 }
-
-/// The first thing that the kernel says to a request.
-async fn ask(
-    handle: &mut Handle,
-    message: RouteNetlinkMessage,
-    flags: u16,
-) -> Result<Option<NetlinkPayload<RouteNetlinkMessage>>, String> {
-    let mut request = NetlinkMessage::from(message);
-    request.header.flags = NLM_F_REQUEST | flags;
-    let mut answers = handle.request(request).map_err(|error| chain(&error))?;
-    let answer = timeout(PATIENCE, answers.next()).await.map_err(|_| "no answer".to_owned())?;
-    Ok(answer.map(|answer| answer.payload))
-}
-
-const EPERM: i32 = nix::errno::Errno::EPERM as i32;

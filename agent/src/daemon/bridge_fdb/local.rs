@@ -22,7 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firsthop_model::{IfIndex, Mac};
 
-use super::row::{Done, Found, Job, Refusal, Row};
+use super::row::{Done, Found, Job, Row};
+use crate::daemon::neighbour_table::Refusal;
 
 /// How far a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use firsthop_model::{IfIndex, Mac};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
+
+use crate::daemon::neighbour_table::Refusal;
 
 /// A row of a bridge's forwarding table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,26 +49,6 @@ pub(crate) enum Found {
     Static,
     /// The MAC of the bridge or of a member, or made the bridge's own; this device has it.
     Local(IfIndex),
-}
-
-/// Why the kernel did not do a job.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum Refusal {
-    /// No such row or device: as good as done for what removes.
-    #[error("There is no such entry or device")]
-    Absent,
-    /// CAP_NET_ADMIN is missing.
-    #[error("CAP_NET_ADMIN is missing")]
-    Forbidden,
-    /// No such bridge, or it is not in the VLAN.
-    #[error("The bridge is not there, or not in this VLAN")]
-    Invalid,
-    /// Anything else that the kernel said.
-    #[error("The kernel refused: {0}")]
-    Refused(String),
-    /// No answer came; the job may be done or not.
-    #[error("The kernel did not answer")]
-    Silence,
 }
 
 /// A job that came to its end.

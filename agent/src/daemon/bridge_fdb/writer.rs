@@ -13,26 +13,17 @@
 mod tests;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use firsthop_model::{IfIndex, Mac};
-use futures_util::StreamExt as _;
-use rtnetlink::packet_core::{
-    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
-};
+use rtnetlink::packet_core::{DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE};
 use rtnetlink::packet_route::neighbour::{
     NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{Handle, new_connection_with_strict_check};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use super::row::{Done, Found, Job, Refusal, Row};
-
-/// How long the kernel may take for one request.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::row::{Done, Found, Job, Row};
+use crate::daemon::neighbour_table::{NeighbourTable, Refusal};
 
 /// Numbers that the crates do not have (include/uapi/linux/netlink.h and neighbour.h).
 const NLM_F_BULK: u16 = 0x200;
@@ -94,31 +85,31 @@ impl Writer {
 }
 
 async fn serve(mut orders: mpsc::UnboundedReceiver<Order>, answers: mpsc::UnboundedSender<Answer>) {
-    let mut kernel = Kernel::default();
+    let mut tables = Tables::default();
     while let Some(order) = orders.recv().await {
         let answer = match order {
             Order::Jobs(jobs) => {
                 let mut done = Vec::new();
                 for (row, job) in jobs {
-                    let result = kernel.carry_out(row, job).await;
+                    let result = tables.carry_out(row, job).await;
                     done.push(Done { row, job, result });
                 }
                 Answer::Jobs(done)
             }
-            Order::Dump(bridges) => Answer::Dump(kernel.external(&bridges).await),
+            Order::Dump(bridges) => Answer::Dump(tables.external(&bridges).await),
         };
         // Nobody listens only when the daemon ends.
         answers.send(answer).ok();
     }
 }
 
-/// The way to the kernel.
+/// The forwarding tables of all bridges.
 #[derive(Debug, Default)]
-struct Kernel {
-    handle: Option<Handle>,
+struct Tables {
+    kernel: NeighbourTable,
 }
 
-impl Kernel {
+impl Tables {
     async fn carry_out(&mut self, row: Row, job: Job) -> Result<Found, Refusal> {
         let found = self.look(row).await?;
         match (job, found) {
@@ -157,7 +148,7 @@ impl Kernel {
         match (self.remove(learnt(row, member)).await, row.vlan) {
             (Err(Refusal::Invalid), Some(vlan)) => {
                 let message = RouteNetlinkMessage::DelNeighbour(all_learnt(member, vlan));
-                self.ask(message, NLM_F_ACK | NLM_F_BULK, drop).await
+                self.kernel.ask(message, NLM_F_ACK | NLM_F_BULK, drop).await
             }
             (removed, _) => removed,
         }
@@ -168,7 +159,7 @@ impl Kernel {
         let mut message = entry(IfIndex(0), row);
         message.attributes.push(NeighbourAttribute::Controller(row.bridge.0));
         let mut found = Found::Free;
-        let asked = self.ask(RouteNetlinkMessage::GetNeighbour(message), 0, |answer| {
+        let asked = self.kernel.ask(RouteNetlinkMessage::GetNeighbour(message), 0, |answer| {
             found = judge(&answer);
         });
         match asked.await {
@@ -196,85 +187,22 @@ impl Kernel {
                     rows.push((row, member));
                 }
             };
-            self.ask(RouteNetlinkMessage::GetNeighbour(message), NLM_F_DUMP, take).await?;
+            self.kernel.ask(RouteNetlinkMessage::GetNeighbour(message), NLM_F_DUMP, take).await?;
         }
         Ok(rows)
     }
 
     async fn put(&mut self, message: NeighbourMessage) -> Result<(), Refusal> {
         let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-        self.ask(RouteNetlinkMessage::NewNeighbour(message), flags, drop).await
+        self.kernel.ask(RouteNetlinkMessage::NewNeighbour(message), flags, drop).await
     }
 
     async fn remove(&mut self, mut message: NeighbourMessage) -> Result<(), Refusal> {
         message.header.state = NeighbourState::None;
         message.header.flags -= NeighbourFlags::ExtLearned;
-        self.ask(RouteNetlinkMessage::DelNeighbour(message), NLM_F_ACK, drop).await
-    }
-
-    /// One request, and everything that the kernel says to it.
-    async fn ask(
-        &mut self,
-        message: RouteNetlinkMessage,
-        flags: u16,
-        take: impl FnMut(NeighbourMessage),
-    ) -> Result<(), Refusal> {
-        let answered = timeout(PATIENCE, self.exchange(message, flags, take)).await;
-        let answered = answered.unwrap_or(Err(Refusal::Silence));
-        if answered == Err(Refusal::Silence) {
-            self.handle = None;
-        }
-        answered
-    }
-
-    async fn exchange(
-        &mut self,
-        message: RouteNetlinkMessage,
-        flags: u16,
-        mut take: impl FnMut(NeighbourMessage),
-    ) -> Result<(), Refusal> {
-        let handle = match &mut self.handle {
-            Some(handle) => handle,
-            None => self.handle.insert(connect()?),
-        };
-        let mut request = NetlinkMessage::from(message);
-        request.header.flags = NLM_F_REQUEST | flags;
-        let mut answers = handle.request(request).map_err(|_| Refusal::Silence)?;
-        while let Some(answer) = answers.next().await {
-            match answer.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(entry)) => {
-                    take(entry);
-                }
-                NetlinkPayload::Error(error) => return refused(&error.to_io()),
-                NetlinkPayload::Overrun(_) => return Err(Refusal::Silence),
-                _ => {}
-            }
-        }
-        Ok(())
+        self.kernel.ask(RouteNetlinkMessage::DelNeighbour(message), NLM_F_ACK, drop).await
     }
 }
-
-fn connect() -> Result<Handle, Refusal> {
-    let opened = new_connection_with_strict_check();
-    let (connection, handle, _) = opened.map_err(|error| Refusal::Refused(error.to_string()))?;
-    tokio::task::spawn_local(connection);
-    Ok(handle)
-}
-
-fn refused(error: &std::io::Error) -> Result<(), Refusal> {
-    match error.raw_os_error() {
-        Some(0) => Ok(()),
-        Some(ENOENT | ENODEV) => Err(Refusal::Absent),
-        Some(EPERM) => Err(Refusal::Forbidden),
-        Some(EINVAL) => Err(Refusal::Invalid),
-        _ => Err(Refusal::Refused(error.to_string())),
-    }
-}
-
-const EPERM: i32 = nix::errno::Errno::EPERM as i32;
-const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
-const ENOENT: i32 = nix::errno::Errno::ENOENT as i32;
-const ENODEV: i32 = nix::errno::Errno::ENODEV as i32;
 
 /// The row with this device, and no more.
 fn entry(device: IfIndex, row: Row) -> NeighbourMessage {

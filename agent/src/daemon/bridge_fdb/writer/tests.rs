@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
@@ -13,7 +13,7 @@ const HOST: Mac = Mac([2, 0, 0, 0, 0, 0x99]);
 
 /// A bridge `br0` with the members `p1` and `p2`, in a network namespace of its own.
 struct Stage {
-    kernel: Kernel,
+    tables: Tables,
 }
 
 fn run(program: &str, arguments: &str) -> String {
@@ -39,14 +39,14 @@ fn on_stage(test: impl AsyncFnOnce(&mut Stage) + Send + 'static) {
             run("ip", &format!("link set {member}-far up"));
         }
         // the kernel notices a carrier later, and takes no learnt entries for a member before
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + Duration::from_secs(5);
         while run("bridge", "link show").matches("state forwarding").count() < 2 {
             assert!(Instant::now() < limit, "the members of br0 do not forward");
             thread::sleep(Duration::from_millis(1));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(LocalSet::new().run_until(async {
-            test(&mut Stage { kernel: Kernel::default() }).await;
+            test(&mut Stage { tables: Tables::default() }).await;
         }));
     };
     if let Err(panic) = thread::spawn(run).join() {
@@ -64,7 +64,7 @@ fn row() -> Row {
 
 impl Stage {
     async fn carry_out(&mut self, job: Job) -> Result<Found, Refusal> {
-        self.kernel.carry_out(row(), job).await
+        self.tables.carry_out(row(), job).await
     }
 
     /// What `bridge fdb` prints about the host, without its line feed.
@@ -175,7 +175,7 @@ fn a_dump_finds_what_was_learnt_externally() {
         run("bridge", "fdb replace 02:00:00:00:00:04 dev o1 master extern_learn dynamic");
         stage.carry_out(Job::Learn(index("p2"))).await.unwrap();
         let bridges = BTreeSet::from([index("br0")]);
-        let mut found = stage.kernel.external(&bridges).await.unwrap();
+        let mut found = stage.tables.external(&bridges).await.unwrap();
         // where the kernel has VLANs, it copies each into the default one
         found.retain(|(row, _)| row.vlan.is_none());
         found.sort();
@@ -192,7 +192,7 @@ fn devices_that_are_gone() {
         run("ip", "link del p1");
         assert_eq!(stage.carry_out(Job::Learn(p1)).await, Err(Refusal::Absent));
         for job in [Job::Look, Job::Hold, Job::Release] {
-            assert_eq!(stage.kernel.carry_out(gone, job).await, Err(Refusal::Absent));
+            assert_eq!(stage.tables.carry_out(gone, job).await, Err(Refusal::Absent));
         }
     });
 }
