@@ -69,6 +69,11 @@ impl Applied {
         self.references.to_rif(rif) || self.unknown.iter().any(may_use)
     }
 
+    /// Some route, next hop or neighbour leads to the router interface, be it there or not.
+    pub(crate) fn leads_to(&self, rif: RifIndex) -> bool {
+        self.references.to_rif(rif)
+    }
+
     /// Some route uses the group of next hops that begins here, or nobody knows.
     pub fn uses_group(&self, first: AdjacencyIndex) -> bool {
         let may_use = |key: &Key| matches!(key, Key::Route(..));

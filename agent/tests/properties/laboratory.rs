@@ -13,6 +13,7 @@
 //! is under way, the chip holds exactly what the agent believes, but for the rows that it names as unknown.
 //!
 //! `LAB_SEED=N` runs one seed, `LAB_TRANSACTIONS=N` as many seeds as it takes for so many writes, from `LAB_FIRST=N` on.
+//! `LAB_TRACE=1` prints what happens, and looks for no shorter story.
 
 mod chance;
 mod chip;
@@ -93,6 +94,9 @@ fn search(trouble: Trouble, first: u64) {
         let experiment = Experiment::of(seed, trouble);
         match experiment.run().and_then(|mut lab| lab.judge().map(|()| lab)) {
             Ok(lab) => total += lab.tally,
+            Err(why) if std::env::var_os("LAB_TRACE").is_some() => {
+                panic!("{why}\nwith LAB_SEED={seed}");
+            }
             Err(why) => {
                 let (why, shorter) = shortened(why, experiment, &Experiment::judge);
                 panic!("{why}\nwith LAB_SEED={seed} in the story: {:?}", shorter.story);

@@ -120,8 +120,10 @@ impl Allocation {
         }
         let mut used: std::collections::BTreeSet<RifIndex> = self.rifs.values().copied().collect();
         used.extend(applied.rifs().map(|rif| rif.rif));
-        let free = (0..limits.rifs).map(RifIndex).find(|rif| !used.contains(rif));
-        let rif = free.ok_or(Reason::RifTableFull)?;
+        let free = || (0..limits.rifs).map(RifIndex).filter(|rif| !used.contains(rif));
+        // what a route that nobody wants leads to is no place for another interface
+        let rif = free().find(|rif| !applied.leads_to(*rif)).or_else(|| free().next());
+        let rif = rif.ok_or(Reason::RifTableFull)?;
         self.rifs.insert(object, rif);
         Ok(rif)
     }
@@ -219,5 +221,30 @@ impl Allocation {
     /// Nothing of a table is in the chip any more.
     pub fn release_vr(&mut self, table: u32) {
         self.vrs.remove(&table);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chip::{Entry, RouteAction, VrId};
+    use crate::testbed::LIMITS;
+    use crate::types::IfIndex;
+
+    // Broken if packets went out of another interface because of a route that somebody left in the chip, or if there were none at all
+    // because of it.
+    #[test]
+    fn what_a_stray_route_leads_to_comes_last() {
+        let route = |n: u16| {
+            let prefix = format!("10.{n}.0.0/16").parse().unwrap();
+            Entry::Route { vr: VrId(0), prefix, action: RouteAction::Local(RifIndex(n)) }
+        };
+        let tables = [route(0), route(1)].map(|entry| (entry.key(), entry));
+        let applied = Applied::from_tables(tables.into_iter().collect());
+        let mut allocation = Allocation::default();
+        let limits = Limits { rifs: 3, ..LIMITS };
+        let mut take = |n| allocation.take_rif(Object::Interface(IfIndex(n)), &limits, &applied);
+        assert_eq!([take(1), take(2), take(3)], [2, 0, 1].map(|rif| Ok(RifIndex(rif))));
+        assert_eq!(take(4), Err(Reason::RifTableFull));
     }
 }

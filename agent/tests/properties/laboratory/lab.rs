@@ -10,7 +10,7 @@ use firsthop::engine::{Connected, Engine, Findings, Input, LogStep, Output};
 use firsthop::recording::{self, Recorder, ReplayError, Replayed};
 use firsthop_asic::{AsicError, ReadBack, Readability, readability};
 use firsthop_model::Mac;
-use firsthop_model::chip::{Change, Entry, Key, Rif, RouteAction};
+use firsthop_model::chip::{Change, Entry, Key, Rif, RouteAction, Tables};
 use firsthop_model::intent::{ChipIdentity, Policy, Routing};
 use firsthop_model::retry::Failure;
 use hwsim::chip::Personality;
@@ -95,6 +95,8 @@ pub(super) struct Lab {
     inspection: Option<Duration>,
     /// Every row that was ever written.
     written: BTreeSet<Key>,
+    /// What the agent found in the air when it took the chip over: written after a reset of which it did not know.
+    strays: Vec<Entry>,
     /// Writes that had been executed when tables were last compared.
     compared: u64,
     digest: DefaultHasher,
@@ -125,6 +127,7 @@ impl Lab {
             away: Some(Duration::ZERO),
             inspection: None,
             written: BTreeSet::new(),
+            strays: Vec::new(),
             compared: 0,
             digest: DefaultHasher::new(),
             recorder: recorder(seed % 2 == 1),
@@ -496,6 +499,9 @@ impl Lab {
 
     fn connect(&mut self) {
         self.away = None;
+        let keys: Vec<Key> = self.written.iter().cloned().collect();
+        let found = self.line.look(self.now, &keys).expect("the chip answers");
+        self.strays = in_the_air(&found.tables).cloned().collect();
         self.tell(Input::Connected(Box::new(Connected {
             chip: ChipIdentity::Simulated { chip_id: CHIP_ID.to_owned(), ports: PORTS },
             limits: limits(&self.personality),
@@ -553,16 +559,8 @@ impl Lab {
         let applied = self.engine.reconciler().applied();
         let scanned = found.tables.keys().cloned();
         let readable = |key: &Key| readability(key) != Readability::Unreadable;
-        for entry in found.tables.values() {
-            let leads_to = match entry {
-                Entry::Route { action: RouteAction::Local(rif), .. }
-                | Entry::Adjacency { rif, .. }
-                | Entry::Neighbour { rif, .. } => Some(*rif),
-                _ => None,
-            };
-            if leads_to.is_some_and(|rif| !found.tables.contains_key(&Key::Rif(rif))) {
-                return Err(format!("{entry:?} leads to a router interface that is not there"));
-            }
+        if let Some(entry) = in_the_air(&found.tables).find(|entry| !self.strays.contains(entry)) {
+            return Err(format!("{entry:?} leads to a router interface that is not there"));
         }
         for key in keys.into_iter().chain(scanned).filter(readable) {
             let (believed, holds) = (applied.get(&key), found.tables.get(&key));
@@ -583,6 +581,19 @@ impl Lab {
         }
         what.hash(&mut self.digest);
     }
+}
+
+/// What leads to a router interface that is not there.
+fn in_the_air(tables: &Tables) -> impl Iterator<Item = &Entry> {
+    tables.values().filter(|entry| {
+        let leads_to = match entry {
+            Entry::Route { action: RouteAction::Local(rif), .. }
+            | Entry::Adjacency { rif, .. }
+            | Entry::Neighbour { rif, .. } => Some(*rif),
+            _ => None,
+        };
+        leads_to.is_some_and(|rif| !tables.contains_key(&Key::Rif(rif)))
+    })
 }
 
 /// `routes`: the chip routes.
