@@ -26,6 +26,7 @@ mod reload;
 mod sizing;
 mod standing;
 mod surroundings;
+mod tally;
 mod traps;
 mod upkeep;
 mod watch;

@@ -33,8 +33,8 @@ pub use liveness::{Advertiser, Liveness, Power, Watch};
 pub use object::{Port, Rif, Role, Vmac, ports, rifs, vmacs};
 pub use recorded::recorded_differences;
 pub use route::{
-    Action, Advice, Census, Hop, Neighbour, Neighbours, Route, RouteExplanation, RouteRow, Routes,
-    census, explain_route, is_in_hardware, table_of_vrf, table_words,
+    Action, Advice, Census, Counting, Hop, Neighbour, Neighbours, Route, RouteExplanation,
+    RouteRow, Routes, explain_route, is_in_hardware, table_of_vrf, table_words,
 };
 pub use status::{Audit, Device, Hardware, Mode, Netlink, Status, count_states, transit};
 pub use trap::{

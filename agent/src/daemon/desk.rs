@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Daemon;
 use super::listing::{Listings, Rows, table_asked_for};
 use super::surroundings::Here;
+use super::tally::Tally;
 use crate::api::listener::{Incoming, Replies};
 use crate::api::{Failure, Filter, Reply, Request, Wanted};
 use crate::engine::Input;
@@ -38,6 +39,8 @@ struct Pending {
     deadline: Instant,
     /// The round of counters that it is answered from.
     round: Option<u64>,
+    /// The count of routes that it is answered from.
+    count: Option<u64>,
 }
 
 /// Somebody who watches.
@@ -53,6 +56,7 @@ pub(super) struct Desk {
     pending: Vec<Pending>,
     watchers: Vec<Watcher>,
     pub(super) listings: Listings,
+    pub(super) tally: Tally,
     /// When somebody is told the rest for whom there was no room, or no time.
     behind: Option<Instant>,
 }
@@ -67,7 +71,7 @@ impl Desk {
             _ => GRACE,
         };
         let deadline = Instant::now() + patience;
-        self.pending.push(Pending { request, replies, deadline, round: None });
+        self.pending.push(Pending { request, replies, deadline, round: None, count: None });
     }
 
     /// Somebody is told more then.
@@ -150,6 +154,17 @@ impl Daemon {
                         && !self.is_counted(&mut pending.round) =>
                 {
                     self.desk.pending.push(pending);
+                    continue;
+                }
+                Request::Status | Request::Doctor
+                    if !self.desk.tally.is_done(
+                        &mut pending.count,
+                        self.engine.reconciler(),
+                        now,
+                    ) =>
+                {
+                    self.desk.pending.push(pending);
+                    self.desk.wake_at(now);
                     continue;
                 }
                 request => match Rows::of(request, self.engine.reconciler()) {

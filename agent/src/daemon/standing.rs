@@ -55,9 +55,9 @@ impl Daemon {
         let devices = self.devices();
         let rifs = devices.rifs(self.engine.reconciler(), &all);
         let vmacs = devices.vmacs(self.engine.reconciler(), &all);
-        let census = views::census(self.engine.reconciler());
-        let transit = views::transit(census.as_ref());
-        let views::Census { routes, neighbours, .. } = census.unwrap_or_default();
+        let census = self.desk.tally.census();
+        let transit = views::transit(census);
+        let views::Census { routes, neighbours, .. } = census.cloned().unwrap_or_default();
         let counters = self.observer.counters();
         let pending = if self.is_synced() { 0 } else { self.engine.reconciler().pending() };
         Status {

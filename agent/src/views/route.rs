@@ -28,7 +28,7 @@ use firsthop_model::types::Family;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use census::{Census, census};
+pub use census::{Census, Counting};
 pub use explain::{Advice, RouteExplanation, explain_route, table_words};
 pub use neighbour::Neighbour;
 pub use walk::{Neighbours, Routes};

@@ -123,5 +123,10 @@ pub fn count_states(states: impl IntoIterator<Item = State>) -> BTreeMap<String,
     for state in states {
         *counts.entry(state).or_default() += 1;
     }
-    counts.into_iter().map(|(state, count)| (state.name().to_owned(), count)).collect()
+    named(&counts)
+}
+
+/// Counts by the states' names.
+pub(super) fn named(counts: &BTreeMap<State, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(state, count)| (state.name().to_owned(), *count)).collect()
 }

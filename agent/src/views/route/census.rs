@@ -1,11 +1,15 @@
 //! How many routes and neighbours are in which state?
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use firsthop_model::IfIndex;
 use firsthop_model::chip::RouteAction;
+use firsthop_model::intent::State;
 use firsthop_model::reconcile::Reconciler;
+use ipnet::IpNet;
 
-use super::super::count_states;
+use super::super::status::named;
 use super::neighbour::{is_host, standing};
 use super::{Fate, is_in_hardware};
 
@@ -20,23 +24,52 @@ pub struct Census {
     pub in_chip: u64,
 }
 
-/// Counts; None where the kernel routes. It looks at every route: nobody but [`Status`](super::super::Status) may ask.
-pub fn census(reconciler: &Reconciler) -> Option<Census> {
-    if !is_in_hardware(reconciler) {
-        return None;
+/// A count under way: every route and neighbour is looked at, some at a time. One that comes or goes meanwhile may be counted or not.
+#[derive(Debug, Clone, Default)]
+pub struct Counting {
+    routes: BTreeMap<State, u64>,
+    neighbours: BTreeMap<State, u64>,
+    in_chip: u64,
+    route: Option<(u32, IpNet)>,
+    routes_done: bool,
+    host: Option<(IfIndex, IpAddr)>,
+}
+
+impl Counting {
+    /// Looks at so many. True: all are counted, or nobody asks because the kernel routes.
+    pub fn step(&mut self, reconciler: &Reconciler, rows: usize) -> bool {
+        if !is_in_hardware(reconciler) {
+            return true;
+        }
+        let mut left = rows;
+        if !self.routes_done {
+            for (table, prefix, way) in reconciler.ways_after(self.route).take(left) {
+                let fate = Fate::of(reconciler, table, prefix, way);
+                let by_itself =
+                    |action| !matches!(action, RouteAction::Ip2me | RouteAction::Trap(_));
+                self.in_chip += u64::from(fate.action.is_some_and(by_itself));
+                *self.routes.entry(fate.state).or_default() += 1;
+                self.route = Some((table, prefix));
+                left -= 1;
+            }
+            self.routes_done = left > 0;
+        }
+        for host in reconciler.fib().neighbours_after(self.host).take(left) {
+            if is_host(host) {
+                *self.neighbours.entry(standing(reconciler, host).0).or_default() += 1;
+            }
+            self.host = Some((host.ifindex, host.ip));
+            left -= 1;
+        }
+        left > 0
     }
-    let fates =
-        reconciler.ways().map(|(table, prefix, way)| Fate::of(reconciler, table, prefix, way));
-    let mut in_chip = 0;
-    let routes = count_states(fates.map(|fate| {
-        let by_itself = |action| !matches!(action, RouteAction::Ip2me | RouteAction::Trap(_));
-        in_chip += u64::from(fate.action.is_some_and(by_itself));
-        fate.state
-    }));
-    let hosts = reconciler.fib().neighbours().filter(|host| is_host(host));
-    Some(Census {
-        routes,
-        neighbours: count_states(hosts.map(|host| standing(reconciler, host).0)),
-        in_chip,
-    })
+
+    /// What was counted; None where the kernel routes.
+    pub fn census(&self, reconciler: &Reconciler) -> Option<Census> {
+        is_in_hardware(reconciler).then(|| Census {
+            routes: named(&self.routes),
+            neighbours: named(&self.neighbours),
+            in_chip: self.in_chip,
+        })
+    }
 }

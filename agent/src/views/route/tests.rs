@@ -304,7 +304,15 @@ fn pages() {
 #[test]
 fn counts() {
     let bench = router();
-    let census = census(&bench.reconciler).unwrap();
+    let count = |rows| {
+        let mut counting = Counting::default();
+        let steps = (1..).find(|_| counting.step(&bench.reconciler, rows)).unwrap();
+        (counting.census(&bench.reconciler).unwrap(), steps)
+    };
+    let (census, _) = count(1000);
+    let (in_parts, steps) = count(1);
+    // ten routes, four neighbours, and the end
+    assert_eq!((&in_parts, steps), (&census, 15));
     let expected = json!({"offload": 6, "held": 2, "not_offloaded": 2});
     assert_eq!(json!(census.routes), expected);
     assert_eq!(json!(census.neighbours), json!({"offload": 1, "held": 1, "not_offloaded": 1}));
@@ -313,7 +321,9 @@ fn counts() {
     assert_eq!(transit(Some(&census)), "hardware (6 routes)");
     let mut bench = Bench::new();
     bench.reconciler.set_policy(Policy { routing: Routing::Cpu, ..Policy::default() });
-    assert_eq!((super::census(&bench.reconciler), transit(None)), (None, "cpu".to_owned()));
+    let mut counting = Counting::default();
+    assert!(counting.step(&bench.reconciler, 1));
+    assert_eq!((counting.census(&bench.reconciler), transit(None)), (None, "cpu".to_owned()));
 }
 
 fn explained(bench: &Bench, text: &str) -> RouteExplanation {
