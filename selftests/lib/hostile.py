@@ -343,6 +343,8 @@ def delays(pcap, netns, count, dev, mac, address):
         ip.stdin.write(f"addr del {address} dev {dev}\n".encode())
         ip.stdin.flush()
         written(tail, f"SFD remove mac {mac}", 20)
+        while not heard:  # it may not have had a turn yet
+            time.sleep(0.0005)
         said.append((done - heard[0]) / 1e6)
         # Not in step with anything.
         time.sleep(pace.random() / 50)
