@@ -6,6 +6,7 @@ ALL_TESTS="
 	a_full_table
 	a_next_hop_of_all_moves
 	virtual_macs_go_first
+	lost_events_leave_the_right_chip
 	restart_writes_nothing
 	all_go_and_come_back
 	more_than_there_is_room_for
@@ -56,6 +57,30 @@ in_kernel() { [ "$(($(r1 route | grep -c via) + $(r1 -6 route | grep -c via)))" 
 # in_chip COUNT: they are in the chip, by one of four groups a family.
 in_chip() { chip_holds r1 "sum(r.action == 'remote' for r in d.routes) == $1 and len(d.adjacencies) == ($1 > 0) * 8"; }
 
+# as_in_kernel: each route by a gateway is in the chip, its next hop has the MAC of the gateway's neighbour, and there is no other.
+as_in_kernel() {
+	"$PY" -ISB - <(r1 -j route) <(r1 -6 -j route) <(r1 -j neigh) <(on r1 "$HWSIM" dump -j) <<'END'
+import ipaddress, json, sys
+
+four, six, neighbours, chip = (json.load(open(path)) for path in sys.argv[1:])
+macs = {ipaddress.ip_address(n["dst"]): n.get("lladdr") for n in neighbours}
+kernel = {
+    ipaddress.ip_network(route["dst"]): macs[ipaddress.ip_address(route["gateway"])]
+    for route in four + six
+    if "gateway" in route
+}
+adjacencies = {adjacency["adjacency"]: adjacency["mac"] for adjacency in chip["adjacencies"]}
+there = {
+    ipaddress.ip_network(route["prefix"]): adjacencies.get(route["adjacency"])
+    for route in chip["routes"]
+    if route["action"] == "remote"
+}
+wrong = [prefix for prefix in kernel.keys() | there.keys() if kernel.get(prefix) != there.get(prefix)]
+if wrong or not kernel:
+    sys.exit(f"{len(wrong)} of {len(kernel)} routes: {wrong[0] if wrong else 'none'}")
+END
+}
+
 # Broken if a route of a full table were missing in the chip, or if it took much longer there than in the kernel.
 a_full_table() {
 	local begin kernel
@@ -66,6 +91,7 @@ a_full_table() {
 	check synced
 	note "$((V4 + V6)) routes by ${BIRD:-ip}: in the kernel after $kernel ms, in the chip after $(($(now_ms) - begin)) ms"
 	check in_chip $((V4 + V6))
+	check as_in_kernel
 	check_eq "$(fh r1 -j status | json 'd.transit')" "hardware ($((V4 + V6 + 4)) routes)" "transit"
 	check_status 0 fh r1 diff
 	note "$(ps -o rss= -p "${PID[firsthopd-r1]}") KiB resident"
@@ -98,6 +124,27 @@ virtual_macs_go_first() {
 	within "$(json 'int(d.median)' <<<"$flood")" 100 || fail "the median is $(json d.median <<<"$flood") ms"
 }
 delays() { "$PY" -ISB "$LIB/hostile.py" delays "$RUN/emad.pcap" r1 "$1" vrrp5 $V5 192.0.2.254/24; }
+
+# Broken if routes that came and went while the daemon heard nothing were missing in the chip, or left in it.
+lost_events_leave_the_right_chip() {
+	local before
+	ip -n r1 -batch "$RUN/more"
+	check synced
+	before=$(fh r1 -j status | json d.netlink.overruns)
+	kill -STOP "${PID[firsthopd-r1]}"
+	for _ in 1 2 3; do ip -n r1 -batch "$RUN/less" && ip -n r1 -batch "$RUN/more"; done
+	head -n 10000 "$RUN/less" | ip -n r1 -batch -
+	tail -n 5000 "$RUN/more" | sed 's/ add / replace /; s/via .*/via 198.51.100.13/' | ip -n r1 -batch -
+	kill -CONT "${PID[firsthopd-r1]}"
+	check synced
+	[ "$(fh r1 -j status | json d.netlink.overruns)" -gt "$before" ] || fail "nothing was lost"
+	check in_chip $((V4 + V6 + 10000))
+	check as_in_kernel
+	check_status 0 fh r1 diff
+	tail -n 10000 "$RUN/less" | sed 's/ via .*//' | ip -n r1 -batch -
+	check synced
+	check as_in_kernel
+}
 
 # Broken if a restart wrote any of them again.
 restart_writes_nothing() {

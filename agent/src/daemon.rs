@@ -78,6 +78,8 @@ struct Daemon {
     start: Instant,
 
     observer: Observer,
+    /// Nothing about routes was left in their socket in this turn.
+    routes_heard: bool,
     engine: Engine,
 
     fdb: BridgeFdb,
@@ -135,6 +137,7 @@ impl Daemon {
             .map_err(|source| DaemonError::System { what: "Making the recording", source })?;
         let mut daemon = Self {
             observer: Observer::open(source.config.receive_buffer)?,
+            routes_heard: true,
             engine: Engine::new(observe, policy, seed),
             fdb: BridgeFdb::open(),
             flower: Flower::open(&directory, source.flower(observe), source.blind),
@@ -280,9 +283,11 @@ impl Daemon {
     /// Takes in what the kernel has said about routes, or a part of it.
     fn hear_routes(&mut self) {
         if self.engine.reconciler().policy().routing != Routing::Hardware {
+            self.routes_heard = true;
             return self.observer.close_routes();
         }
-        let heard = self.observer.drain_routes(self.engine.reconciler().is_urgent());
+        let (heard, complete) = self.observer.drain_routes(self.engine.reconciler().is_urgent());
+        self.routes_heard = complete;
         if !heard.events.is_empty() || heard.loss.is_some() {
             self.tell(Input::HeardRoutes(heard));
         }

@@ -108,6 +108,20 @@ pub struct Counters {
     pub foreign: u64,
 }
 
+impl Counters {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            messages: self.messages + other.messages,
+            dropped: self.dropped + other.dropped,
+            overruns: self.overruns + other.overruns,
+            undecodable: self.undecodable + other.undecodable,
+            foreign: self.foreign + other.foreign,
+        }
+    }
+}
+
 /// The socket that hears what exists: devices, addresses, VLANs, MACs.
 pub type EventSocket = GroupSocket<Event>;
 /// The socket that hears what the kernel forwards by: routes, next-hop objects, neighbours. Not all of it: see

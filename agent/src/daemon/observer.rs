@@ -54,6 +54,11 @@ pub(super) struct Observer {
     asker: Option<Dumper>,
     /// None: nobody wants to know of routes.
     routes: Option<FibSocket>,
+    /// Events of routes were missed. What is queued is older than that, and than the next dump: folded in behind it, it would undo
+    /// what nobody says again.
+    routes_missed: bool,
+    /// What the sockets of routes had seen that are closed.
+    closed: Counters,
     /// The number of the dump of routes that somebody waits for.
     route_dump: u64,
     buffers: Buffers,
@@ -69,8 +74,18 @@ impl Observer {
         let (done, replies) = mpsc::unbounded_channel();
         let (dumper, asker) = (Some(Dumper::open()?), Some(Dumper::open()?));
         let events = EventSocket::open_with(buffers)?;
-        let (routes, route_dump) = (None, 0);
-        Ok(Self { events, dumper, asker, routes, route_dump, buffers, done, replies })
+        Ok(Self {
+            events,
+            dumper,
+            asker,
+            routes: None,
+            routes_missed: false,
+            closed: Counters::default(),
+            route_dump: 0,
+            buffers,
+            done,
+            replies,
+        })
     }
 
     /// Waits until there is something to drain, or the end of a dump or question. Cancel-safe.
@@ -102,17 +117,16 @@ impl Observer {
         (heard, false)
     }
 
-    /// Takes what is queued about routes, or a part of it.
-    pub(super) fn drain_routes(&mut self, urgent: bool) -> HeardRoutes {
-        let Some(routes) = &mut self.routes else { return HeardRoutes::default() };
+    /// Takes what is queued about routes, or a part of it. True: nothing more is.
+    pub(super) fn drain_routes(&mut self, urgent: bool) -> (HeardRoutes, bool) {
+        let Some(routes) = &mut self.routes else { return (HeardRoutes::default(), true) };
         let drained = routes.drain(if urgent { ROUTES_BESIDE } else { ROUTES });
         if let Some(loss) = &drained.loss {
             tracing::warn!(%loss, "Events of routes were missed; they are asked for anew");
+            self.routes_missed = true;
         }
-        HeardRoutes {
-            events: drained.events,
-            loss: drained.loss.map(|loss| loss.cause().to_owned()),
-        }
+        let loss = drained.loss.map(|loss| loss.cause().to_owned());
+        (HeardRoutes { events: drained.events, loss }, !drained.more)
     }
 
     /// Begins a dump of routes. Their events are heard from now on.
@@ -136,6 +150,9 @@ impl Observer {
     }
 
     fn hear_of_routes(&mut self) -> Result<(), OpenError> {
+        if self.routes_missed {
+            self.close_socket_of_routes();
+        }
         if self.routes.is_none() {
             self.routes = Some(FibSocket::open_with(self.buffers)?);
         }
@@ -144,8 +161,14 @@ impl Observer {
 
     /// Nobody wants to know of routes any more.
     pub(super) fn close_routes(&mut self) {
-        self.routes = None;
+        self.close_socket_of_routes();
         self.route_dump += 1;
+    }
+
+    fn close_socket_of_routes(&mut self) {
+        let seen = self.routes.take().map(|socket| socket.counters()).unwrap_or_default();
+        self.closed = self.closed.and(seen);
+        self.routes_missed = false;
     }
 
     /// Begins a dump of everything, if none is under way.
@@ -189,17 +212,10 @@ impl Observer {
         })
     }
 
-    /// What the event sockets have seen, that of routes since it was opened.
+    /// What the event sockets have seen.
     pub(super) fn counters(&self) -> Counters {
-        let links = self.events.counters();
         let routes = self.routes.as_ref().map(FibSocket::counters).unwrap_or_default();
-        Counters {
-            messages: links.messages + routes.messages,
-            dropped: links.dropped + routes.dropped,
-            overruns: links.overruns + routes.overruns,
-            undecodable: links.undecodable + routes.undecodable,
-            foreign: links.foreign + routes.foreign,
-        }
+        self.events.counters().and(routes).and(self.closed)
     }
 
     /// Octets that the kernel may queue for the event socket, as it counts.

@@ -20,7 +20,7 @@ impl Daemon {
         let bridges = self.engine.reconciler().policy().linux_bridges != LinuxBridges::Written
             || self.fdb.is_settled();
         let rules = !self.flower.writes() || self.flower.is_settled();
-        let knows = self.engine.knows_links() && self.engine.knows_routes();
+        let knows = self.engine.knows_links() && self.engine.knows_routes() && self.routes_heard;
         applied && bridges && rules && !self.engine.is_stale() && knows
     }
 

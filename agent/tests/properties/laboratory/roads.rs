@@ -32,6 +32,8 @@ pub(super) struct Roads {
     hosts: BTreeMap<(IfIndex, IpAddr), Mac>,
     queue: VecDeque<FibEvent>,
     loss: bool,
+    /// The agent knows of a loss.
+    missed: bool,
     /// Routes as they were when a dump of them began.
     asked: Option<Vec<Route>>,
 }
@@ -122,20 +124,26 @@ impl Roads {
         self.asked.is_some()
     }
 
+    /// Asked after a loss, the agent opens its socket anew: what was queued is older.
     pub(super) fn ask(&mut self) {
+        if std::mem::take(&mut self.missed) {
+            self.queue.clear();
+            self.loss = false;
+        }
         self.asked = Some(self.routes.values().cloned().collect());
     }
 
     /// The agent is another one: its sockets are new.
     pub(super) fn reopen(&mut self) {
         self.queue.clear();
-        (self.loss, self.asked) = (false, None);
+        (self.loss, self.missed, self.asked) = (false, false, None);
     }
 
     /// What a drain finds: a part of what is queued.
     pub(super) fn drain(&mut self, chance: &mut Chance) -> Input {
         let count = usize::try_from(1 + chance.below(8)).expect("small").min(self.queue.len());
         let events = self.queue.drain(..count).collect();
+        self.missed |= self.loss;
         let loss = std::mem::take(&mut self.loss).then(|| "overrun".to_owned());
         Input::HeardRoutes(HeardRoutes { events, loss })
     }
