@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench soak fuzz dist lint fmt clippy clean
+.PHONY: help demo test test-all bench soak fuzz dist deb lint fmt clippy clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -48,6 +48,9 @@ fmt:
 
 clippy:
 	$(call timed,cargo clippy --workspace --all-targets -- -D warnings)
+
+deb: ## Debian packages of the agent and of the simulated chip
+	$(call timed,selftests/lib/install.sh build; $(build); agent/dist/deb/build $(TARGET) $(VERSION))
 
 clean: ## remove what building and testing made
 	$(call timed,cargo clean)
