@@ -9,6 +9,7 @@ ALL_TESTS="
 	raw_sockets_are_for_the_watch
 	who_may_ask
 	service_file_is_sound
+	the_service_manager_is_told
 	system_calls_are_allowed
 "
 . "$(dirname "$0")/lib/lib.sh"
@@ -144,6 +145,47 @@ service_file_is_sound() {
 	level=$(systemd-analyze security --offline=true --no-pager "$RUN/firsthopd.service" 2>&1 | sed -n 's/.*Overall exposure level for [^:]*: \([0-9.]*\).*/\1/p')
 	note "exposure level $level"
 	check awk -v level="${level:-10}" 'BEGIN { exit !(level <= 2.0) }'
+}
+
+# told COUNT WORD: the service manager has heard it so often.
+told() { [ "$(grep -c "$2" "$RUN/told")" -ge "$1" ]; }
+
+# Broken if the service manager waited for ever, killed a daemon whose loop turns, let one live whose loop does not, or showed what is past.
+the_service_manager_is_told() {
+	local signs
+	cat >"$RUN/manager.py" <<-'END'
+		import os, socket, sys
+		sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		sock.bind(sys.argv[1])
+		os.chmod(sys.argv[1], 0o777)
+		print("listening")
+		while True:
+		    print(sock.recv(4096).decode())
+	END
+	start manager r1 "$PY" -ISBu "$RUN/manager.py" "$RUN/notify"
+	check eventually 5000 [ -S "$RUN/notify" ]
+	[ -z "${PID[firsthopd-r1]:-}" ] || stop firsthopd-r1
+	ln -sfn "$RUN/manager.log" "$RUN/told"
+	check daemon +net_admin NOTIFY_SOCKET="$RUN/notify" WATCHDOG_USEC=400000
+	check eventually 2000 told 1 '^READY=1$'
+	check eventually 2000 told 1 '^STATUS=In step with the kernel and with hwsim/0$'
+	check eventually 5000 told 3 '^WATCHDOG=1$'
+	kill -STOP "${PID[hwsim-r1]}"
+	ip -n r1 link set swp2 mtu 1400
+	ip -n r1 addr add 198.51.100.1/24 dev swp2
+	check eventually 5000 told 1 '^STATUS=.*\(pending\|answer\)'
+	kill -CONT "${PID[hwsim-r1]}"
+	check eventually 10000 told 2 '^STATUS=In step'
+	kill -STOP "${PID[firsthopd-r1]}"
+	sleep 0.3
+	signs=$(grep -c WATCHDOG "$RUN/told")
+	sleep 0.7
+	check_eq "$(grep -c WATCHDOG "$RUN/told")" "$signs" "signs of life of one that stands still"
+	kill -CONT "${PID[firsthopd-r1]}"
+	ip -n r1 addr del 198.51.100.1/24 dev swp2
+	ip -n r1 link set swp2 mtu 1500
+	stop firsthopd-r1
+	stop manager
 }
 
 # Broken if the filter of the service file stopped the daemon: what it calls, which was recorded above, must be let through.

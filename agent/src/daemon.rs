@@ -63,6 +63,7 @@ use crate::chain;
 use crate::engine::{Connected, Effect, Engine, Input, Output};
 use crate::intent_log::file::LogFile;
 use crate::recording::Recorder;
+use crate::service_manager::ServiceManager;
 
 /// Outcomes that one turn takes.
 const REPORTS: usize = 4096;
@@ -102,6 +103,7 @@ struct Daemon {
     requests: mpsc::Receiver<Incoming>,
     desk: Desk,
     announced: bool,
+    manager: ServiceManager,
     /// Routes or hosts wait for room in the chip.
     short: bool,
 }
@@ -160,6 +162,7 @@ impl Daemon {
             requests,
             desk: Desk::default(),
             announced: false,
+            manager: ServiceManager::of_environment(),
             short: false,
         };
         daemon.tell(Input::Auditing(daemon.source.auditing()));
@@ -260,6 +263,9 @@ impl Daemon {
             self.answer();
         }
         self.announce();
+        let mut manager = std::mem::take(&mut self.manager);
+        manager.tend(self.now(), || self.sentence());
+        self.manager = manager;
     }
 
     /// Takes in what the kernel has said, but for what is about entries that were made here: nobody asked for these MACs. True:
@@ -437,6 +443,7 @@ impl Daemon {
             rules,
             self.watch.deadline(),
             self.sizer.deadline(),
+            self.manager.deadline(),
             self.neighbours.deadline(self.engine.reconciler().next_hops_generation()),
         ];
         let times = times.into_iter().flatten().map(|at| self.start + at);

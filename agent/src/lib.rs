@@ -21,6 +21,7 @@ pub mod intent_log;
 pub mod metrics;
 pub mod paths;
 pub mod recording;
+pub mod service_manager;
 pub mod telemetry;
 pub mod views;
 

@@ -42,6 +42,29 @@ impl Daemon {
             self.announced = true;
             tracing::info!(synced = self.is_synced(), "Ready");
             telemetry::announce_ready();
+            self.manager.announce();
+        }
+    }
+
+    /// How things are, in a sentence.
+    pub(super) fn sentence(&self) -> String {
+        let chip = self.capabilities.as_ref().map(|chip| views::handle(&chip.chip_id));
+        match chip {
+            _ if self.engine.is_stale() => "Events were missed; a snapshot is due".to_owned(),
+            _ if self.engine.is_away() && self.is_chip_expected() => {
+                format!("The chip at {} does not answer", self.target)
+            }
+            None if self.engine.is_away() => {
+                "No chip: what the kernel does is told, and written where the configuration says so"
+                    .to_owned()
+            }
+            Some(chip) if self.observe => format!("Watching {chip}; nothing is written"),
+            Some(chip) if self.is_synced() => format!("In step with the kernel and with {chip}"),
+            _ => match self.engine.reconciler().pending() {
+                0 => "Looking at the kernel and at the chip".to_owned(),
+                1 => "1 object is pending".to_owned(),
+                pending => format!("{pending} objects are pending"),
+            },
         }
     }
 
