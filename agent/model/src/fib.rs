@@ -7,9 +7,10 @@
 //!   neighbours:  (ifindex, address) ─▶ Neighbour
 //! ```
 //!
-//! Events fold in, in any order, and each fold says what has to be looked at again; dumps are merged. What the kernel never says has to be asked
-//! for by a dump: IPv4 routes go without a word when their device goes down or an address leaves that they prefer as source
-//! (`fib_flush`), those of IPv6 with several next hops lose and regain some of these (`fib6_ifdown`, `fib6_ifup`).
+//! Events fold in, in any order, and each fold says what has to be looked at again. What the kernel never says has to be asked
+//! for by a dump, which is merged (`merge.rs`): IPv4 routes go without a word when their device goes down or an address leaves that
+//! they prefer as source (`fib_flush`), those of IPv6 with several next hops lose and regain some of these (`fib6_ifdown`,
+//! `fib6_ifup`).
 
 mod merge;
 mod route;

@@ -10,7 +10,7 @@ use firsthop::engine::{Connected, Engine, Findings, Input, LogStep, Output};
 use firsthop::recording::{self, Recorder, ReplayError, Replayed};
 use firsthop_asic::{AsicError, ReadBack, Readability, readability};
 use firsthop_model::Mac;
-use firsthop_model::chip::{Change, Entry, Key, Rif, RouteAction, Tables};
+use firsthop_model::chip::{Change, Entry, Key, Rif};
 use firsthop_model::intent::{ChipIdentity, Policy, Routing};
 use firsthop_model::retry::Failure;
 use hwsim::chip::Personality;
@@ -18,7 +18,7 @@ use hwsim::chip::Personality;
 use super::chance::Chance;
 use super::chip::{Line, Order, Report};
 use super::kernel::Kernel;
-use super::roads::Roads;
+use super::roads::{Roads, in_the_air};
 use super::tally::Tally;
 use crate::action::{Action, Dev, Lower, Story};
 use crate::judge::has_room;
@@ -581,19 +581,6 @@ impl Lab {
         }
         what.hash(&mut self.digest);
     }
-}
-
-/// What leads to a router interface that is not there.
-fn in_the_air(tables: &Tables) -> impl Iterator<Item = &Entry> {
-    tables.values().filter(|entry| {
-        let leads_to = match entry {
-            Entry::Route { action: RouteAction::Local(rif), .. }
-            | Entry::Adjacency { rif, .. }
-            | Entry::Neighbour { rif, .. } => Some(*rif),
-            _ => None,
-        };
-        leads_to.is_some_and(|rif| !tables.contains_key(&Key::Rif(rif)))
-    })
 }
 
 /// `routes`: the chip routes.

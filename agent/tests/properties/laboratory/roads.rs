@@ -296,3 +296,16 @@ const fn hop(ifindex: IfIndex, gateway: Option<IpAddr>) -> NextHop {
         encapsulated: false,
     }
 }
+
+/// What leads to a router interface that is not there.
+pub(super) fn in_the_air(tables: &Tables) -> impl Iterator<Item = &Entry> {
+    tables.values().filter(|entry| {
+        let leads_to = match entry {
+            Entry::Route { action: RouteAction::Local(rif), .. }
+            | Entry::Adjacency { rif, .. }
+            | Entry::Neighbour { rif, .. } => Some(*rif),
+            _ => None,
+        };
+        leads_to.is_some_and(|rif| !tables.contains_key(&Key::Rif(rif)))
+    })
+}
