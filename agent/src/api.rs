@@ -13,5 +13,7 @@ pub mod listener;
 pub mod message;
 pub mod socket;
 
-pub use interface::{Failure, Filter, NeighbourFilter, Request, RouteFilter, TrapFilter, Wanted};
+pub use interface::{
+    Failure, Filter, MonitorFilter, NeighbourFilter, Request, RouteFilter, Told, TrapFilter, Wanted,
+};
 pub use message::{Call, Reply};

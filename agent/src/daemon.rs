@@ -16,6 +16,7 @@ mod desk;
 mod devices;
 mod flower;
 mod listing;
+mod monitor;
 mod neighbour_table;
 mod neighbours;
 mod observer;
@@ -46,6 +47,7 @@ use firsthop_model::intent::{ChipIdentity, Routing};
 use firsthop_model::plan::Limits;
 use firsthop_model::retry::{Failure, FailureClass};
 use flower::Flower;
+use monitor::Monitors;
 use neighbours::Neighbours;
 use observer::Observer;
 pub use program::{DaemonError, main};
@@ -102,6 +104,7 @@ struct Daemon {
 
     requests: mpsc::Receiver<Incoming>,
     desk: Desk,
+    monitors: Monitors,
     announced: bool,
     manager: ServiceManager,
     /// Routes or hosts wait for room in the chip.
@@ -161,6 +164,7 @@ impl Daemon {
             recorder,
             requests,
             desk: Desk::default(),
+            monitors: Monitors::default(),
             announced: false,
             manager: ServiceManager::of_environment(),
             short: false,
@@ -228,6 +232,7 @@ impl Daemon {
             self.engine.take(input, now);
         self.memory.stirred |= mac_changed;
         if dumped {
+            self.tell_snapshot();
             self.flower.stir();
             self.recall_entries();
         }
@@ -262,6 +267,9 @@ impl Daemon {
         if drained {
             self.answer();
         }
+        if self.engine.is_settled() {
+            self.monitors.settle();
+        }
         self.announce();
         let mut manager = std::mem::take(&mut self.manager);
         manager.tend(self.now(), || self.sentence());
@@ -281,6 +289,7 @@ impl Daemon {
             self.fdb.notice(event)
         });
         if !heard.events.is_empty() || heard.loss.is_some() {
+            self.tell_events(&heard.events, heard.loss.as_deref());
             self.tell(Input::Heard(heard));
         }
         complete
@@ -324,6 +333,7 @@ impl Daemon {
     }
 
     fn write(&mut self, changes: Vec<(u64, Change)>) {
+        self.note_sent(&changes);
         self.fdb.flush(changes.iter().map(|(_, change)| change));
         let ticket = firsthop_asic::Ticket;
         let changes = changes.into_iter().map(|(number, change)| (ticket(number), change));
@@ -360,6 +370,7 @@ impl Daemon {
             Report::Active(hosts) => self.keep_neighbours(&hosts),
             Report::Noticed(notices) => self.fdb.learn(&notices, self.engine.reconciler()),
             Report::Disconnected => {
+                self.monitors.settle();
                 self.listening = false;
                 self.tell(Input::Disconnected);
             }
@@ -369,18 +380,12 @@ impl Daemon {
     }
 
     fn complete(&mut self, completion: &Completion) {
-        let ticket = firsthop_model::reconcile::Ticket(completion.ticket.0);
-        let change = self.engine.reconciler().submitted_change(ticket);
-        let is_bulk = change.is_some_and(|change| change.key().is_bulk());
-        let result = completion.result.as_ref().copied().map_err(|error| {
-            // routes for which there is no room may be very many: their number is told instead
-            if is_bulk && error.class() == Class::Capacity {
-                tracing::debug!("{}", chain(error));
-            } else {
-                tracing::warn!(class = %error.class(), "{}", chain(error));
-            }
-            Failure { class: failure_class(error.class()), text: chain(error) }
-        });
+        let result = completion
+            .result
+            .as_ref()
+            .copied()
+            .map_err(|error| Failure { class: failure_class(error.class()), text: chain(error) });
+        self.tell_outcome(completion.ticket.0, result.as_ref().copied());
         self.tell(Input::Completed { ticket: completion.ticket.0, result });
         self.fdb.stir();
     }

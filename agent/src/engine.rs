@@ -254,6 +254,16 @@ impl Engine {
         self.former_generation + self.reconciler.generation()
     }
 
+    /// The number among all events of one that the reconciler counted.
+    pub const fn event_id(&self, counted: u64) -> u64 {
+        self.former_generation + counted
+    }
+
+    /// The last event that touched a device; see [`Reconciler::cause_of`].
+    pub fn cause_of(&self, ifindex: IfIndex) -> Option<u64> {
+        self.reconciler.cause_of(ifindex).map(|cause| self.event_id(cause))
+    }
+
     /// Changes that the chip acknowledged.
     pub const fn writes(&self) -> u64 {
         self.writes
@@ -302,7 +312,7 @@ impl Engine {
         if self.view.may_act()
             && let Some(event) = view::unheard_of(&heard.events, self.reconciler.topology())
         {
-            tracing::warn!(?event, "The kernel speaks of a device that it did not announce");
+            tracing::info!(?event, "The kernel speaks of a device that it did not announce");
             self.distrust("unknown_device");
         }
     }

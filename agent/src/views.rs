@@ -17,6 +17,7 @@ mod object;
 mod recorded;
 pub(crate) mod route;
 mod status;
+mod story;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trap;
@@ -37,6 +38,7 @@ pub use route::{
     RouteRow, Routes, explain_route, is_in_hardware, table_of_vrf, table_words,
 };
 pub use status::{Audit, Device, Hardware, Mode, Netlink, Status, count_states, transit};
+pub use story::{KernelEvent, Telling, Write};
 pub use trap::{
     Counters, Resource, Sizes, Trap, TrapDevice, TrapEvent, TrapGroup, TrapPolicer, TrapStats,
     VrrpPolicer, chip_traps, count, device_traps, resources,

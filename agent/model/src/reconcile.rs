@@ -17,6 +17,7 @@ mod due;
 mod forwarding;
 mod intended;
 mod lag;
+mod observed;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -35,9 +36,8 @@ use crate::chip::{Change, Entry, Key, Tables};
 use crate::fib::Fib;
 use crate::intent::{Bridging, ChipIdentity, Domain, Lag, Policy, Reason, Unit};
 use crate::plan::{Allocation, Limits, Object, Plan, diff};
-use crate::policer::Size;
 use crate::retry::{Failure, Retry, Trouble};
-use crate::topology::{Event, Link, Snapshot, Topology};
+use crate::topology::Topology;
 use crate::{IfIndex, Mac};
 
 pub use view::{Difference, Holding, Standing};
@@ -86,6 +86,8 @@ pub struct Reconciler {
     generation: u64,
 
     changed: BTreeSet<IfIndex>,
+    /// The last event that touched a device, as `generation` counted it.
+    causes: BTreeMap<IfIndex, u64>,
     aware_bridge: Option<IfIndex>,
     withdrawn: BTreeSet<IfIndex>,
     routing_devices: BTreeSet<String>,
@@ -131,6 +133,7 @@ impl Reconciler {
             fib: Fib::default(),
             generation: 0,
             changed: BTreeSet::new(),
+            causes: BTreeMap::new(),
             aware_bridge: None,
             withdrawn: BTreeSet::new(),
             routing_devices: BTreeSet::new(),
@@ -157,85 +160,10 @@ impl Reconciler {
         }
     }
 
-    /// The operator decided anew: everything is computed again.
-    pub fn set_policy(&mut self, policy: Policy) {
-        if self.policy == policy {
-            return;
-        }
-        let routing = self.policy.routing;
-        self.policy = policy;
-        if self.policy.routing != routing {
-            self.change_routing();
-        }
-        self.changed.extend(self.topology.links().map(|link| link.ifindex));
-        self.due.insert(Object::Traps);
-    }
-
-    /// The VRRP policer gets another size; nothing else is computed again.
-    pub fn set_vrrp_policer(&mut self, Size { rate, burst }: Size) {
-        if (self.policy.vrrp_rate, self.policy.vrrp_burst) != (rate, burst) {
-            (self.policy.vrrp_rate, self.policy.vrrp_burst) = (rate, burst);
-            self.due.insert(Object::Traps);
-        }
-    }
-
-    /// Macvlans whose MACs are withdrawn although their devices look active: their routers are silent.
-    pub fn set_withdrawn(&mut self, withdrawn: BTreeSet<IfIndex>) {
-        for ifindex in withdrawn.symmetric_difference(&self.withdrawn) {
-            let link = self.topology.link(*ifindex);
-            self.changed.extend(link.and_then(Link::lower));
-        }
-        self.withdrawn = withdrawn;
-    }
-
-    /// Devices whose drivers route by themselves, by devlink's handle: bridges with their ports are left alone.
-    pub fn set_routing_devices(&mut self, handles: BTreeSet<String>) {
-        if self.routing_devices != handles {
-            self.routing_devices = handles;
-            self.changed.extend(self.topology.links().map(|link| link.ifindex));
-        }
-    }
-
     /// What became of the entries of [`Unit::bridge_macs`](crate::intent::Unit::bridge_macs): those that are there, were refused,
     /// or are on their way. The others are not there.
     pub fn set_holdings(&mut self, holdings: BTreeMap<(Domain, Mac), Holding>) {
         self.holdings = holdings;
-    }
-
-    // --- Observed -------------------------------------------------------------------------------------------------
-
-    /// Folds one event in; nothing is computed until [`Self::recompute`].
-    pub fn fold(&mut self, event: Event) {
-        self.generation += 1;
-        let touched = self.topology.fold(event);
-        self.changed.extend(touched);
-    }
-
-    /// Replaces the view by a complete snapshot: the path after a start and after lost events.
-    pub fn replace(&mut self, snapshot: Snapshot) {
-        self.generation += 1;
-        let touched = self.topology.replace(snapshot);
-        self.changed.extend(touched);
-    }
-
-    /// Everything is computed again, as if all had changed.
-    pub fn compute_anew(&mut self) {
-        self.changed.extend(self.topology.links().map(|link| link.ifindex));
-    }
-
-    /// Devices for which something else would be computed now, though nothing changed: there are none.
-    pub fn stale_units(&self) -> BTreeSet<IfIndex> {
-        let mut anew = self.without_bulk();
-        anew.compute_anew();
-        anew.recompute();
-        let units = self.units.keys().chain(anew.units.keys());
-        let units = units.filter(|ifindex| self.units.get(ifindex) != anew.units.get(ifindex));
-        let bridges = self.bridges.keys().chain(anew.bridges.keys());
-        let bridges =
-            bridges.filter(|ifindex| self.bridges.get(ifindex) != anew.bridges.get(ifindex));
-        let lags = self.lags.keys().chain(anew.lags.keys());
-        let lags = lags.filter(|ifindex| self.lags.get(ifindex) != anew.lags.get(ifindex));
-        units.chain(bridges).chain(lags).copied().collect()
     }
 
     // --- Applied --------------------------------------------------------------------------------------------------

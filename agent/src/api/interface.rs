@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub enum Request {
         timeout: Duration,
     },
     /// An answer for each change.
-    Monitor,
+    Monitor(MonitorFilter),
     /// What around the agent may keep it from working.
     Doctor,
 }
@@ -93,6 +94,39 @@ pub struct Filter {
     /// Virtual router id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vrid: Option<u8>,
+}
+
+/// What is told of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MonitorFilter {
+    /// The objects; none: router interfaces and virtual MACs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<BTreeSet<Told>>,
+}
+
+impl MonitorFilter {
+    /// Changes of these are told.
+    pub fn has(&self, object: Told) -> bool {
+        match &self.objects {
+            None => matches!(object, Told::Rif | Told::Vmac),
+            Some(objects) => objects.contains(&object),
+        }
+    }
+}
+
+/// What `Monitor` tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// What the kernel said.
+    Kernel,
+    /// Router interfaces.
+    Rif,
+    /// Virtual MACs.
+    Vmac,
+    /// What was written to the chip.
+    Hw,
 }
 
 /// Which routes; all members together.
@@ -337,7 +371,7 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
             Request::ExplainRoute { prefix, table, vrf }
         }
         "Wait" => wait(arguments(call)?)?,
-        "Monitor" if call.more => arguments::<Nothing>(call).map(|_| Request::Monitor)?,
+        "Monitor" if call.more => Request::Monitor(arguments(call)?),
         "Monitor" => return Err(Failure::ExpectedMore),
         _ => return Err(Failure::MethodNotFound(call.method.clone())),
     })

@@ -26,6 +26,8 @@ use tokio::time::timeout;
 use super::codec::{Decoder, encode, longest_call};
 use super::interface::{Failure, Request, Step, dispatch, parse};
 use super::message::Reply;
+use crate::log_retry;
+use crate::telemetry::Streak;
 use guests::{Guest, Guests};
 
 /// How long a client may keep a connection without asking anything.
@@ -75,6 +77,7 @@ impl Replies {
 pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
     let mut connections = JoinSet::new();
     let guests = Rc::new(Guests::default());
+    let mut refused = Streak::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -82,6 +85,7 @@ pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
         };
         match accepted {
             Ok((stream, _)) => {
+                refused.over();
                 let (uid, own) = client(&stream);
                 match guests.enter(uid, own) {
                     Ok(guest) => {
@@ -94,7 +98,7 @@ pub async fn serve(listener: UnixListener, daemon: mpsc::Sender<Incoming>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "Connection not accepted");
+                log_retry!(refused.again(), %error, "Connection not accepted");
                 // Out of descriptors as a rule: a connection has to end first.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -178,7 +182,7 @@ impl Connection {
         oneway: bool,
         daemon: &mpsc::Sender<Incoming>,
     ) -> io::Result<()> {
-        let endless = matches!(request, Request::Monitor | Request::MonitorTrap(_));
+        let endless = matches!(request, Request::Monitor(_) | Request::MonitorTrap(_));
         let lasts = endless || matches!(request, Request::Wait { .. });
         let _asking = match if lasts { Ok(None) } else { self.guest.ask().map(Some) } {
             Ok(asking) => asking,

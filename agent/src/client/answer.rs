@@ -13,7 +13,7 @@ use super::grammar::{Question, TrapTable};
 use super::text;
 use super::{Exit, Options, complain, json, listing, print, recorded};
 use crate::api::interface::NAME;
-use crate::api::{Reply, TrapFilter, Wanted};
+use crate::api::{MonitorFilter, Reply, TrapFilter, Wanted};
 use crate::chain;
 use crate::clock;
 use crate::metrics;
@@ -56,7 +56,7 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     }
     let mut daemon = Conversation::begin(options)?;
     match question {
-        Question::Monitor => return monitor(options, &mut daemon),
+        Question::Monitor(filter) => return monitor(options, filter, &mut daemon),
         Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
         Question::Route(filter) => return listing::routes(options, filter, &mut daemon),
         Question::RouteGet(filter) => return listing::route_to(options, filter, &mut daemon),
@@ -95,7 +95,7 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
         Question::Explain(dev) => ("Explain", json!({ "dev": dev })),
         Question::ExplainRoute(filter) => ("ExplainRoute", json!(filter)),
         Question::Doctor => ("Doctor", json!({})),
-        Question::Monitor => ("Monitor", json!({})),
+        Question::Monitor(filter) => ("Monitor", json!(filter)),
         Question::Wait(wanted, timeout) => {
             let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
             (
@@ -243,7 +243,7 @@ pub fn show(
         }
         // they come in several answers, or are not shown
         Question::Wait(..)
-        | Question::Monitor
+        | Question::Monitor(_)
         | Question::TrapMonitor(_)
         | Question::Metrics
         | Question::Route(_)
@@ -368,11 +368,17 @@ fn trap_monitor(
 }
 
 /// Prints changes until the daemon ends or nobody reads any more.
-fn monitor(options: &Options, daemon: &mut Conversation) -> Result<Exit, Failure> {
-    let mut reply = daemon.call("Monitor", Map::new(), true, None)?;
+fn monitor(
+    options: &Options,
+    filter: &MonitorFilter,
+    daemon: &mut Conversation,
+) -> Result<Exit, Failure> {
+    let question = Question::Monitor(filter.clone());
+    let (method, parameters) = method(&question);
+    let mut reply = daemon.call(method, parameters, true, None)?;
     loop {
         if let Some(error) = &reply.error {
-            return Err(refusal(error, &reply, &Question::Monitor));
+            return Err(refusal(error, &reply, &question));
         }
         if let Some(change) = member::<views::Change>(&reply, "change") {
             let time = options.timestamp.then(|| clock::stamp(clock::now()));

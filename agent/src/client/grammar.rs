@@ -8,12 +8,13 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::interface::state;
-use crate::api::{Filter, NeighbourFilter, RouteFilter, TrapFilter, Wanted};
+use crate::api::{Filter, MonitorFilter, NeighbourFilter, RouteFilter, Told, TrapFilter, Wanted};
 
 /// The options before the object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,7 +67,7 @@ pub enum Question {
     /// `explain PREFIX`
     ExplainRoute(RouteFilter),
     /// `monitor`
-    Monitor,
+    Monitor(MonitorFilter),
     /// `wait`
     Wait(Wanted, Duration),
     /// `doctor`
@@ -255,6 +256,7 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Route => return route::route(words),
         Object::Neigh => return route::neighbour(words),
         Object::Wait => return wait(words),
+        Object::Monitor => return monitor(words),
         Object::Trap => return trap(words),
         _ => {}
     }
@@ -266,13 +268,13 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Resource => Question::Resource,
         Object::Status => Question::Status,
         Object::Diff => Question::Diff(words.recording.take()),
-        Object::Monitor => Question::Monitor,
         Object::Metrics => Question::Metrics,
         Object::Doctor
         | Object::Explain
         | Object::Route
         | Object::Neigh
         | Object::Wait
+        | Object::Monitor
         | Object::Trap => Question::Doctor,
     })
 }
@@ -348,6 +350,27 @@ fn trap_filter(words: &mut Words) -> Result<TrapFilter, Usage> {
         }
     }
     Ok(filter)
+}
+
+/// `all`, or a list of objects, as with `ip monitor`.
+fn monitor(words: &mut Words) -> Result<Question, Usage> {
+    const ALL: [Told; 4] = [Told::Kernel, Told::Rif, Told::Vmac, Told::Hw];
+    let known = [
+        ("all", None),
+        ("kernel", Some(ALL[0])),
+        ("rif", Some(ALL[1])),
+        ("vmac", Some(ALL[2])),
+        ("hw", Some(ALL[3])),
+    ];
+    let mut objects = BTreeSet::new();
+    while let Some(word) = words.next() {
+        match pick("object", word, &known)? {
+            Some(object) => drop(objects.insert(object)),
+            None => objects.extend(ALL),
+        }
+    }
+    let objects = Some(objects).filter(|objects| !objects.is_empty());
+    Ok(Question::Monitor(MonitorFilter { objects }))
 }
 
 /// `synced`, `audited`, or `vmac|rif dev NAME state STATE|gone`; then `timeout S`.

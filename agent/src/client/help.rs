@@ -70,7 +70,11 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
              An address alone stands for the most specific prefix with it.\n\
              Exit code 3 if the device or route should be in the chip and is not.\n"
         }
-        Some(Object::Monitor) => "Usage: firsthop [-j] [-t] monitor\n",
+        Some(Object::Monitor) => {
+            "Usage: firsthop [-j] [-t] monitor [all | OBJECT...]\n\
+             OBJECT: kernel (what the kernel said), rif, vmac, hw (what was written to the chip).\n\
+             Without one: rif and vmac. `event` numbers the kernel's event that a line follows from.\n"
+        }
         Some(Object::Wait) => {
             "Usage: firsthop wait { synced | audited } [timeout SECONDS]\n       \
              firsthop wait { vmac | rif } dev NAME { state STATE | gone } [timeout SECONDS]\n\

@@ -1,6 +1,7 @@
 //! The daemon's answers for people: iproute2's look, nothing cut off, most lines within 80 columns.
 
 mod explanation;
+mod monitor;
 mod objects;
 mod route;
 mod state;
@@ -10,7 +11,8 @@ mod tests;
 mod trap;
 
 pub(super) use explanation::{checks, explanation};
-pub(super) use objects::{change, ports, rifs, vmacs};
+pub(super) use monitor::change;
+pub(super) use objects::{ports, rifs, vmacs};
 pub(super) use route::{neighbour, route, route_explanation};
 pub(super) use state::{differences, recording, resources, status};
 pub(super) use trap::{trap_event, trap_groups, trap_policers, traps};

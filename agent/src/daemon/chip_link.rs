@@ -21,7 +21,7 @@ use firsthop_model::chip::{Change, Key, RifIndex};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::chain;
+use crate::{chain, log_retry};
 
 /// Between the first attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -136,7 +136,7 @@ impl FarEnd {
                     self.connection += 1;
                     self.tell(Report::Connected(chip.last_capabilities().clone()));
                     let why = self.serve(chip).await;
-                    tracing::warn!("{why}; connecting again");
+                    tracing::info!("{why}; connecting again");
                     self.tell(Report::Disconnected);
                 }
                 Err(error @ AsicError::Owned { .. }) => return self.tell(Report::Owned(error)),
@@ -146,7 +146,8 @@ impl FarEnd {
                         self.tell(Report::Absent);
                     }
                     if told.as_ref() != Some(&text) {
-                        tracing::info!("{text}; trying again until it is there");
+                        // one that was there is missed; one that never was may come yet
+                        log_retry!(self.connection > 0, "{text}; trying again until it is there");
                         told = Some(text);
                     }
                 }

@@ -18,7 +18,7 @@ use super::tally::Tally;
 use crate::api::listener::{Incoming, Replies};
 use crate::api::{Failure, Filter, Reply, Request, Wanted};
 use crate::engine::Input;
-use crate::views::{self, Scene};
+use crate::views;
 
 /// How long an answer waits for the chip.
 const GRACE: Duration = Duration::from_millis(250);
@@ -27,9 +27,6 @@ const READING: Duration = Duration::from_secs(3);
 
 /// How long the answers of one turn take, but for the last of them: the kernel and the chip come before the next ones.
 pub(super) const SHARE: Duration = Duration::from_millis(1);
-
-/// Before somebody who reads slowly is told more.
-const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// A request that waits.
 #[derive(Debug)]
@@ -43,18 +40,10 @@ struct Pending {
     count: Option<u64>,
 }
 
-/// Somebody who watches.
-#[derive(Debug)]
-struct Watcher {
-    replies: Replies,
-    seen: Scene,
-}
-
 /// Everybody who waits for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pending: Vec<Pending>,
-    watchers: Vec<Watcher>,
     pub(super) listings: Listings,
     pub(super) tally: Tally,
     /// When somebody is told the rest for whom there was no room, or no time.
@@ -89,7 +78,8 @@ impl Desk {
 impl Daemon {
     /// Answers everybody who can be answered. The event sockets have just been drained.
     pub(super) fn answer(&mut self) {
-        self.watch();
+        self.desk.behind = None;
+        self.tell_watchers();
         self.list();
         if self.desk.pending.is_empty() {
             return;
@@ -136,11 +126,9 @@ impl Daemon {
                     self.desk.pending.push(pending);
                     continue;
                 }
-                Request::Monitor => {
-                    let seen = self.scene();
-                    if pending.replies.send(Reply::continued(&json!({}))) {
-                        self.desk.watchers.push(Watcher { replies: pending.replies, seen });
-                    }
+                Request::Monitor(filter) => {
+                    let filter = filter.clone();
+                    self.begin_monitor(pending.replies, filter);
                     continue;
                 }
                 Request::MonitorTrap(filter) => {
@@ -190,34 +178,6 @@ impl Daemon {
             self.desk.behind = Some(now);
             self.desk.pending.splice(..0, rest);
         }
-    }
-
-    /// Tells watchers what is different since they were last told. One that reads slowly is told less often.
-    fn watch(&mut self) {
-        self.desk.behind = None;
-        if self.desk.watchers.is_empty() {
-            return;
-        }
-        let scene = self.scene();
-        let behind = &mut self.desk.behind;
-        self.desk.watchers.retain_mut(|watcher| {
-            for change in scene.changes_since(&watcher.seen) {
-                if !watcher.replies.send(Reply::continued(&json!({ "change": change }))) {
-                    *behind = Some(Instant::now() + CATCH_UP);
-                    break;
-                }
-                watcher.seen.apply(change);
-            }
-            !watcher.replies.is_closed()
-        });
-    }
-
-    fn scene(&self) -> Scene {
-        let topology = self.engine.reconciler().topology();
-        let flags = |ifindex: u32| {
-            views::Liveness::flags_of(self.watch.live(), topology.link(IfIndex(ifindex))?)
-        };
-        Scene::of(self.engine.reconciler(), &self.devices()).with_flags(flags)
     }
 
     /// What advertisements show of a macvlan.
@@ -318,7 +278,7 @@ impl Daemon {
                 Reply::of(&json!({ "checks": checks }))
             }
             Request::Wait { .. }
-            | Request::Monitor
+            | Request::Monitor(_)
             | Request::MonitorTrap(_)
             | Request::ListRoute(_)
             | Request::ListNeighbour(_) => Reply::default(),

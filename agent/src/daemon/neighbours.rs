@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 use super::Daemon;
 use super::chip_link::Order;
 use super::neighbour_table::{NeighbourTable, Refusal};
+use crate::log_retry;
+use crate::telemetry::Streak;
 
 /// Between two questions to the chip: DELAY_PROBE_TIME of a kernel that nobody told otherwise.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -117,17 +119,18 @@ impl Daemon {
 
 async fn tell(mut rounds: mpsc::Receiver<Used>) {
     let mut kernel = NeighbourTable::default();
-    let mut told = false;
+    let mut refused = Streak::default();
     while let Some(used) = rounds.recv().await {
         for (host, kind) in used {
             match probe(&mut kernel, host, kind).await {
-                Ok(()) => {}
+                Ok(()) => refused.over(),
                 Err(refusal @ (Refusal::Forbidden | Refusal::Silence)) => {
-                    if !told {
-                        tracing::warn!(
+                    let again = refused.again();
+                    if !refused.is_old() {
+                        log_retry!(
+                            again,
                             "The kernel can't be told which neighbours are in use: {refusal}"
                         );
-                        told = true;
                     }
                     break;
                 }

@@ -22,8 +22,9 @@ use firsthop_netlink::{
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-use crate::chain;
 use crate::engine::{Dumped, Heard, HeardRoutes, Input, Question};
+use crate::telemetry::Streak;
+use crate::{chain, log_retry};
 
 /// Events taken off the socket at once.
 const BATCH: usize = 1024;
@@ -33,10 +34,10 @@ const BATCHES: usize = 64;
 /// The end of a dump, or of a question.
 #[derive(Debug)]
 pub(super) enum Reply {
-    Dump(Dumper, Input),
+    Dump(Dumper, Result<Snapshot, SnapshotError>),
     Question(Dumper, Input),
-    /// Of the dump of routes with this number; None: it failed.
-    Routes(u64, Option<Box<FibSnapshot>>),
+    /// Of the dump of routes with this number, or why it failed.
+    Routes(u64, Result<Box<FibSnapshot>, String>),
 }
 
 /// Events of routes taken off their socket in a turn: links come first.
@@ -64,6 +65,10 @@ pub(super) struct Observer {
     buffers: Buffers,
     done: mpsc::UnboundedSender<Reply>,
     replies: mpsc::UnboundedReceiver<Reply>,
+    /// Events were lost since the last whole dump.
+    losses: Streak,
+    failed_dumps: Streak,
+    failed_dumps_of_routes: Streak,
 }
 
 impl Observer {
@@ -85,6 +90,9 @@ impl Observer {
             buffers,
             done,
             replies,
+            losses: Streak::default(),
+            failed_dumps: Streak::default(),
+            failed_dumps_of_routes: Streak::default(),
         })
     }
 
@@ -107,7 +115,8 @@ impl Observer {
             let drained = self.events.drain(BATCH);
             heard.events.extend(drained.events);
             if let Some(loss) = drained.loss {
-                tracing::warn!(%loss, "Events were missed; a new snapshot is due");
+                let again = self.losses.again();
+                log_retry!(again, %loss, "Events were missed; a new snapshot is due");
                 heard.loss.get_or_insert_with(|| loss.cause().to_owned());
             }
             if !drained.more {
@@ -122,7 +131,7 @@ impl Observer {
         let Some(routes) = &mut self.routes else { return (HeardRoutes::default(), true) };
         let drained = routes.drain(if urgent { ROUTES_BESIDE } else { ROUTES });
         if let Some(loss) = &drained.loss {
-            tracing::warn!(%loss, "Events of routes were missed; they are asked for anew");
+            log_retry!(self.routes_missed, %loss, "Events of routes were missed; they are asked for anew");
             self.routes_missed = true;
         }
         let loss = drained.loss.map(|loss| loss.cause().to_owned());
@@ -134,18 +143,15 @@ impl Observer {
         self.route_dump += 1;
         let (number, done) = (self.route_dump, self.done.clone());
         let begun = self.hear_of_routes().map_err(|error| chain(&error)).and_then(|()| {
-            let dump = move || {
-                let dumped = dump_of_routes().map_err(|error| tracing::warn!("{error}"));
-                done.send(Reply::Routes(number, dumped.ok())).ok();
-            };
+            let dump = move || drop(done.send(Reply::Routes(number, dump_of_routes())));
             thread::Builder::new()
                 .name("routes".to_owned())
                 .spawn(dump)
                 .map_err(|error| chain(&error))
         });
         if let Err(error) = begun {
-            tracing::warn!("Routes can't be asked for: {error}; trying again");
-            self.done.send(Reply::Routes(number, None)).ok();
+            let why = format!("Routes can't be asked for: {error}");
+            self.done.send(Reply::Routes(number, Err(why))).ok();
         }
     }
 
@@ -176,9 +182,9 @@ impl Observer {
         let Some(mut dumper) = self.dumper.take() else { return };
         let done = self.done.clone();
         tokio::task::spawn_local(async move {
-            let input = Input::Dumped(outcome(dumper.snapshot().await));
+            let dumped = dumper.snapshot().await;
             // Nobody listens only when the daemon ends.
-            done.send(Reply::Dump(dumper, input)).ok();
+            done.send(Reply::Dump(dumper, dumped)).ok();
         });
     }
 
@@ -197,19 +203,40 @@ impl Observer {
 
     fn take(&mut self, reply: Reply) -> Option<Input> {
         Some(match reply {
-            Reply::Dump(dumper, input) => {
+            Reply::Dump(dumper, dumped) => {
                 self.dumper = Some(dumper);
-                input
+                Input::Dumped(self.take_dump(dumped))
             }
             Reply::Question(asker, input) => {
                 self.asker = Some(asker);
                 input
             }
             Reply::Routes(number, dumped) if number == self.route_dump => {
-                Input::DumpedRoutes(dumped)
+                match &dumped {
+                    Ok(_) => self.failed_dumps_of_routes.over(),
+                    Err(why) => {
+                        log_retry!(self.failed_dumps_of_routes.again(), "{why}; trying again");
+                    }
+                }
+                Input::DumpedRoutes(dumped.ok())
             }
             Reply::Routes(..) => return None,
         })
+    }
+
+    fn take_dump(&mut self, dumped: Result<Snapshot, SnapshotError>) -> Dumped {
+        match dumped {
+            Ok(snapshot) => {
+                self.failed_dumps.over();
+                self.losses.over();
+                Dumped::Whole(Box::new(snapshot))
+            }
+            Err(error) => {
+                log_retry!(self.failed_dumps.again(), "{}; trying again", chain(&error));
+                let partial = error.partial().cloned();
+                partial.map_or(Dumped::Failed, |partial| Dumped::Partial(Box::new(partial)))
+            }
+        }
     }
 
     /// What the event sockets have seen.
@@ -234,24 +261,12 @@ async fn readable(routes: Option<&FibSocket>) -> io::Result<()> {
 /// All routes, in a runtime of its own. An error says what becomes of it.
 fn dump_of_routes() -> Result<Box<FibSnapshot>, String> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| format!("Routes can't be asked for: {}; trying again", chain(&error)))?;
+    let runtime =
+        runtime.map_err(|error| format!("Routes can't be asked for: {}", chain(&error)))?;
     let dump = async { Dumper::open()?.forwarding().await };
-    let mut snapshot =
-        runtime.block_on(dump).map_err(|error| format!("{}; trying again", chain(&error)))?;
+    let mut snapshot = runtime.block_on(dump).map_err(|error| chain(&error))?;
     snapshot.sort();
     Ok(Box::new(snapshot))
-}
-
-fn outcome(result: Result<Snapshot, SnapshotError>) -> Dumped {
-    result.map_or_else(
-        |error| {
-            tracing::warn!("{}; trying again", chain(&error));
-            let partial = error.partial().cloned();
-            partial.map_or(Dumped::Failed, |partial| Dumped::Partial(Box::new(partial)))
-        },
-        |snapshot| Dumped::Whole(Box::new(snapshot)),
-    )
 }
 
 async fn answer(asker: &mut Dumper, question: Question) -> Result<Vec<Event>, SnapshotError> {

@@ -22,6 +22,7 @@ use firsthop_model::reconcile::Reconciler;
 use super::Engine;
 use super::input::{Connected, Effect, Found, Output, Time};
 use crate::intent_log::{IntentLog, Logged};
+use crate::log_retry;
 
 /// Before a failed reading is tried again the first time; doubles up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(100);
@@ -94,7 +95,7 @@ struct Rows {
 impl Rows {
     fn of(found: Found) -> Self {
         for (key, why) in &found.failed {
-            tracing::warn!(?key, "Row can't be read: {why}");
+            tracing::info!(?key, "Row can't be read: {why}");
         }
         let tables = found.entries.into_iter().map(|entry| (entry.key(), entry)).collect();
         let failed = found.failed.into_iter().map(|(key, _)| key).collect();
@@ -293,7 +294,7 @@ impl Engine {
         let later = now + pause(failures);
         self.doubts = Doubts { asked: BTreeSet::new(), pause: Some(later), failures };
         if self.phase == Phase::Scanning || self.phase.is_reading() {
-            tracing::warn!("Chip can't be read: {why}; trying again");
+            log_retry!(failures > 1, "Chip can't be read: {why}; trying again");
             self.phase = Phase::Due(later);
         }
     }

@@ -6,6 +6,7 @@ use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
 use super::object::{Rif, Vmac};
+use super::story::{KernelEvent, Write};
 use super::{Devices, Liveness};
 use crate::api::Filter;
 
@@ -21,19 +22,56 @@ pub enum Happening {
     Gone,
 }
 
-/// A change of a router interface or virtual MAC.
+/// One line of `monitor`: a change of a router interface or virtual MAC, or a step on the way there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// `rif` or `vmac`
+    /// `rif`, `vmac`, `kernel` or `hw`
     pub object: String,
     /// What happened
     pub event: Happening,
+    /// The kernel's event that it is or follows from; missing where it follows from something else, as the configuration
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<u64>,
     /// The router interface
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rif: Option<Rif>,
     /// The virtual MAC
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmac: Option<Vmac>,
+    /// What the kernel said
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelEvent>,
+    /// What was written to the chip
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hw: Option<Write>,
+    /// Steps before this one that were left out, because the reader is too slow
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
+}
+
+impl Change {
+    fn new(object: &str, event: Happening, event_id: Option<u64>) -> Self {
+        Self {
+            object: object.to_owned(),
+            event,
+            event_id,
+            rif: None,
+            vmac: None,
+            kernel: None,
+            hw: None,
+            left_out: None,
+        }
+    }
+
+    /// What the kernel said.
+    pub fn of_kernel(event: Happening, event_id: u64, told: KernelEvent) -> Self {
+        Self { kernel: Some(told), ..Self::new("kernel", event, Some(event_id)) }
+    }
+
+    /// What was written to the chip.
+    pub fn of_chip(event: Happening, event_id: Option<u64>, told: Write) -> Self {
+        Self { hw: Some(told), ..Self::new("hw", event, event_id) }
+    }
 }
 
 /// Everything that is watched, by index.
@@ -76,17 +114,11 @@ impl Scene {
 
     /// What leads from the scene before to this one.
     pub fn changes_since(&self, before: &Self) -> Vec<Change> {
-        let rif = |event, rif: &Rif| Change {
-            object: "rif".to_owned(),
-            event,
-            rif: Some(rif.clone()),
-            vmac: None,
-        };
-        let vmac = |event, vmac: &Vmac| Change {
-            object: "vmac".to_owned(),
-            event,
-            rif: None,
-            vmac: Some(vmac.clone()),
+        let rif =
+            |event, row: &Rif| Change { rif: Some(row.clone()), ..Change::new("rif", event, None) };
+        let vmac = |event, row: &Vmac| Change {
+            vmac: Some(row.clone()),
+            ..Change::new("vmac", event, None)
         };
         let mut changes = compare(&before.rifs, &self.rifs, rif);
         changes.extend(compare(&before.vmacs, &self.vmacs, vmac));

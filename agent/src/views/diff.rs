@@ -207,7 +207,7 @@ fn presence(link: &Link) -> String {
 }
 
 /// A row in words.
-fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> String {
+pub(super) fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> String {
     let dev = || ifindex.map_or_else(|| "(unknown)".to_owned(), |i| name(reconciler, i));
     let own = |mac: &Mac| {
         let link = ifindex.and_then(|ifindex| reconciler.topology().link(ifindex));
@@ -261,7 +261,7 @@ fn describe(reconciler: &Reconciler, ifindex: Option<IfIndex>, key: &Key) -> Str
 }
 
 /// What a row holds, in words.
-fn content(entry: &Entry) -> String {
+pub(super) fn content(entry: &Entry) -> String {
     match entry {
         Entry::Router { max_rifs } => format!("on, {max_rifs} rifs"),
         Entry::Policer { rate, burst, .. } => format!("rate {rate} burst {burst}"),

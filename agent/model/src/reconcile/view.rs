@@ -150,9 +150,15 @@ impl Reconciler {
             && !self.runs.contains_key(&object)
     }
 
-    /// A submitted change without an answer.
-    pub fn submitted_change(&self, ticket: Ticket) -> Option<&Change> {
-        self.tickets.get(&ticket).map(|(_, change)| change)
+    /// A submitted change without an answer, and what it is for.
+    pub fn submitted_change(&self, ticket: Ticket) -> Option<(Object, &Change)> {
+        self.tickets.get(&ticket).map(|(object, change)| (*object, change))
+    }
+
+    /// The last event that touched a device, as [`Self::generation`] counted it. None: what was computed of it last follows from
+    /// something else, as a configuration.
+    pub fn cause_of(&self, ifindex: IfIndex) -> Option<u64> {
+        self.causes.get(&ifindex).copied()
     }
 
     /// Something that somebody waits for is being written: not a route, next hop or host.
@@ -358,6 +364,7 @@ impl Reconciler {
             fib: Fib::default(),
             generation: self.generation,
             changed: self.changed.clone(),
+            causes: self.causes.clone(),
             aware_bridge: self.aware_bridge,
             withdrawn: self.withdrawn.clone(),
             routing_devices: self.routing_devices.clone(),

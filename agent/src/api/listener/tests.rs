@@ -123,7 +123,7 @@ fn a_watcher_that_does_not_read_has_a_queue_with_an_end() {
             .await
             .unwrap();
         let Incoming { request, replies } = stand.daemon.recv().await.unwrap();
-        assert_eq!(request, Request::Monitor);
+        assert_eq!(request, Request::Monitor(crate::api::MonitorFilter::default()));
         let bulky = Reply::continued(&json!({ "change": "x".repeat(10_000) }));
         let mut sent = 0;
         while replies.send(bulky.clone()) {

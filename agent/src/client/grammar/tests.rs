@@ -25,6 +25,10 @@ fn dev(name: &str) -> Filter {
     Filter { dev: Some(name.into()), ..Filter::default() }
 }
 
+fn told<const N: usize>(objects: [Told; N]) -> MonitorFilter {
+    MonitorFilter { objects: Some(BTreeSet::from(objects)) }
+}
+
 fn traps(table: TrapTable, dev: Option<&str>, trap: Option<&str>, group: Option<&str>) -> Question {
     let text = |word: Option<&str>| word.map(str::to_owned);
     let filter = TrapFilter { dev: text(dev), trap: text(trap), group: text(group), policer: None };
@@ -99,7 +103,9 @@ fn objects_verbs_and_prefixes() {
         ("e dev swp1", Question::Explain("swp1".into())),
         ("explain dev", Question::Explain("dev".into())),
         ("explain show", Question::Explain("show".into())),
-        ("mon", Question::Monitor),
+        ("mon", Question::Monitor(MonitorFilter::default())),
+        ("mon k h", Question::Monitor(told([Told::Kernel, Told::Hw]))),
+        ("mon all", Question::Monitor(told([Told::Kernel, Told::Rif, Told::Vmac, Told::Hw]))),
         ("doctor", Question::Doctor),
     ] {
         assert_eq!(ask(line).1, question, "{line}");

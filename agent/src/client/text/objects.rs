@@ -6,7 +6,7 @@ use firsthop_model::intent::State;
 use super::table::{Table, or_dash};
 use super::{WIDTH, sentence, wrapped};
 use crate::client::Options;
-use crate::views::{Change, Happening, Liveness, Port, Rif, Vmac};
+use crate::views::{Liveness, Port, Rif, Vmac};
 
 /// `firsthop rif`
 pub(in crate::client) fn rifs(rows: &[Rif], options: &Options) -> String {
@@ -39,7 +39,7 @@ pub(in crate::client) fn rifs(rows: &[Rif], options: &Options) -> String {
     text
 }
 
-fn rif_line(row: &Rif) -> String {
+pub(super) fn rif_line(row: &Rif) -> String {
     let mut line = format!("{}: rif {}", row.ifname, or_dash(row.rif));
     // the index is not known of what a driver has by its rules
     if row.rif.is_some() || row.evidence.is_some() && row.state == State::Offload {
@@ -107,12 +107,12 @@ fn evidence(told: &Liveness) -> String {
 }
 
 /// Names of flags with commas between them.
-fn flags(row: &Vmac) -> String {
+pub(super) fn flags(row: &Vmac) -> String {
     let flags = row.liveness.iter().flat_map(|liveness| &liveness.flags);
     flags.map(|flag| flag.name()).collect::<Vec<_>>().join(",")
 }
 
-fn vmac_line(row: &Vmac) -> String {
+pub(super) fn vmac_line(row: &Vmac) -> String {
     let mut line = row.ifname.clone();
     if let Some(lower) = &row.lower {
         line.push_str(&format!("@{lower}"));
@@ -154,29 +154,6 @@ pub(in crate::client) fn ports(rows: &[Port], options: &Options) -> String {
         format!("{ifindex}: {ifname}: {device} port {local_port} mac {mac} carrier {carrier}\n")
     };
     rows.iter().map(line).collect()
-}
-
-/// A line of `firsthop monitor`
-pub(in crate::client) fn change(change: &Change, time: Option<&str>) -> String {
-    let time = time.map_or_else(String::new, |time| format!("[{time}] "));
-    let event = match change.event {
-        Happening::New => "new ",
-        Happening::Change => "",
-        Happening::Gone => "gone ",
-    };
-    let reason = |reason: &Option<String>| {
-        reason.as_ref().map_or_else(String::new, |reason| format!(" reason {reason}"))
-    };
-    let line = match (&change.rif, &change.vmac) {
-        (Some(row), _) => format!("{}{}", rif_line(row), reason(&row.reason)),
-        (None, Some(row)) => {
-            let flags = Some(flags(row)).filter(|flags| !flags.is_empty());
-            let flags = flags.map_or_else(String::new, |flags| format!(" flags {flags}"));
-            format!("{}{}{flags}", vmac_line(row), reason(&row.reason))
-        }
-        (None, None) => String::new(),
-    };
-    format!("{time}{event}{} {line}\n", change.object)
 }
 
 /// The reason behind a line, or below it with the sentence where it does not fit.

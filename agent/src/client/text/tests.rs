@@ -1,6 +1,8 @@
 use firsthop_model::driver::Readings;
 use firsthop_model::liveness::Flag;
 
+use serde_json::json;
+
 use super::*;
 use crate::api::Filter;
 use crate::client::Options;
@@ -166,13 +168,40 @@ fn flags_and_their_evidence() {
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
     }
-    let happened = views::Change {
-        object: "vmac".into(),
-        event: views::Happening::Change,
-        rif: None,
-        vmac: rows.pop(),
-    };
+    let happened = json!({ "object": "vmac", "event": "change", "vmac": rows.pop() });
+    let happened: views::Change = serde_json::from_value(happened).unwrap();
     assert!(change(&happened, None).ends_with(" offload flags two_actives,orphan\n"));
+}
+
+// Broken if what the kernel said and what was written could not be told from each other, lost their number, or an error went untold.
+#[test]
+fn steps_of_monitor() {
+    for (told, line) in [
+        (
+            json!({ "object": "kernel", "event": "new", "event_id": 118,
+                    "kernel": { "what": "address", "ifname": "vrrp5", "ifindex": 9, "text": "192.0.2.254/24" } }),
+            "new kernel address vrrp5: 192.0.2.254/24 event 118\n",
+        ),
+        (
+            json!({ "object": "kernel", "event": "gone", "event_id": 119,
+                    "kernel": { "what": "link", "ifindex": 9, "text": "removed" } }),
+            "gone kernel link if9: removed event 119\n",
+        ),
+        (
+            json!({ "object": "hw", "event": "new", "event_id": 118,
+                    "hw": { "row": "vmac swp1 00:00:5e:00:01:05", "content": "fid 5120 router", "result": "ok",
+                            "duration_us": 412 } }),
+            "add hw vmac swp1 00:00:5e:00:01:05: fid 5120 router ok 412us event 118\n",
+        ),
+        (
+            json!({ "object": "hw", "event": "gone", "left_out": 7,
+                    "hw": { "row": "rif swp1", "result": "transient", "error": "RITR: busy" } }),
+            "7 lines left out: this reader is too slow\nremove hw rif swp1 transient (RITR: busy)\n",
+        ),
+    ] {
+        let told: views::Change = serde_json::from_value(told).unwrap();
+        assert_eq!(change(&told, None), line);
+    }
 }
 
 // Broken if a line of `route` or `neigh` looked other than `ip` has it, or did not end with what the chip does and why.

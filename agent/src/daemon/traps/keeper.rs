@@ -14,6 +14,8 @@ use super::kernel::Taken;
 use super::ledger::{Kind, Ledger};
 use super::policers::was_dropped;
 use crate::daemon::sizing::{Sizer, unheard};
+use crate::log_retry;
+use crate::telemetry::Streak;
 use crate::views::{Difference, VrrpPolicer};
 
 /// A macvlan with a VRRP MAC on a device.
@@ -75,6 +77,7 @@ pub(super) struct Keeper {
     rest: Option<Duration>,
     drifts: u64,
     refusal: Option<String>,
+    refusals: Streak,
     /// Since when there are backups.
     awaited: Option<Duration>,
     policed: bool,
@@ -99,6 +102,7 @@ impl Keeper {
             rest: None,
             drifts: 0,
             refusal: None,
+            refusals: Streak::default(),
             awaited: None,
             policed: false,
             silent: false,
@@ -109,10 +113,11 @@ impl Keeper {
         &self.memory
     }
 
-    /// The device was read: what leads to the policer that its routers need.
+    /// The device was read: what leads to the policer that its routers need. `repairs`: it is done at once.
     pub(super) fn follow(
         &mut self,
         device: &Device,
+        repairs: bool,
         registration: u64,
         routers: &[Router],
         decided: impl Fn(Size) -> Size,
@@ -130,7 +135,11 @@ impl Keeper {
         let before = self.plan.as_ref().and_then(|plan| plan.drift.as_ref());
         if let Some(drift) = plan.drift.as_ref().filter(|drift| before != Some(drift)) {
             self.drifts += 1;
-            tracing::warn!(device = device.handle, "Somebody changed VRRP's policer: {drift}");
+            log_retry!(
+                !repairs,
+                device = device.handle,
+                "Somebody changed VRRP's policer: {drift}"
+            );
         }
         let steps = plan.steps.clone();
         self.plan = Some(plan);
@@ -239,7 +248,12 @@ impl Keeper {
                 .map(|refusal| format!("{}: {refusal}", taken.step.command(device)))
         });
         if let Some(refusal) = &self.refusal {
-            tracing::warn!("Refused: {refusal}");
+            let again = self.refusals.again();
+            if !self.refusals.is_old() {
+                log_retry!(again, "Refused: {refusal}");
+            }
+        } else {
+            self.refusals.over();
         }
         if self.giving_back {
             if done {

@@ -45,8 +45,10 @@ impl Daemon {
             });
             let chip = ChipIdentity::Device { handle: handle.clone() };
             let routers = keeper::routers(engine.reconciler().topology(), &chip);
+            let repairs = managed && traps.care.drift == Drift::Repair;
             let steps = keeper.follow(
                 device,
+                repairs,
                 registration,
                 &routers,
                 |size| sizing::decided(source.config.policer, size),
