@@ -6,12 +6,12 @@ _firsthop_column() { firsthop "${daemon[@]}" -br "$1" 2>/dev/null | awk -v n="$2
 
 _firsthop() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} object='' verb='' at words=''
-	local objects='rif vmac route neigh trap port resource status diff explain monitor wait doctor metrics'
+	local objects='rif vmac route neigh trap port resource status diff explain monitor wait doctor metrics check support'
 	local -a daemon=()
 	COMPREPLY=()
 	for ((at = 1; at < COMP_CWORD; at++)); do
 		case ${COMP_WORDS[at]} in
-		-n | --netns | --socket) daemon+=("${COMP_WORDS[at]}" "${COMP_WORDS[at + 1]}") && ((at++)) ;;
+		-n | --netns | --socket | --state) daemon+=("${COMP_WORDS[at]}" "${COMP_WORDS[at + 1]}") && ((at++)) ;;
 		--emad-pcap) ((at++)) ;;
 		-*) ;;
 		*) if [ -z "$object" ]; then object=${COMP_WORDS[at]}; elif [ -z "$verb" ]; then verb=${COMP_WORDS[at]}; fi ;;
@@ -25,7 +25,7 @@ _firsthop() {
 	fi
 	case $before in
 	-n | --netns) words=$(ip netns list 2>/dev/null | cut -d' ' -f1) ;;
-	--socket | --emad-pcap) readarray -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+	--socket | --state | --emad-pcap) readarray -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 	dev)
 		case $object-$verb in
 		vmac-* | wait-v*) words=$(_firsthop_column vmac 1) ;;
@@ -42,7 +42,7 @@ _firsthop() {
 	timeout | policer) ;;
 	*)
 		case $object in
-		'') words=$objects; [[ $word != -* ]] || words='-j -p -s -d -br -t -n --socket --emad-pcap --help --version' ;;
+		'') words=$objects; [[ $word != -* ]] || words='-j -p -s -d -br -t -c -n --socket --state --emad-pcap --help --version' ;;
 		rif | port) words='show dev help' ;;
 		vmac) words='show dev lower vrid help' ;;
 		route) if [ "$verb" = get ]; then words='table vrf'; else words='show get dev table vrf default help'; fi ;;
@@ -59,6 +59,8 @@ _firsthop() {
 			*) words='timeout' ;;
 			esac
 			;;
+		monitor) words='all kernel rif vmac hw help' ;;
+		check | support) readarray -t COMPREPLY < <(compgen -f -- "$word") && return ;;
 		diff) words='show --emad-pcap help' ;;
 		*) words='show help' ;;
 		esac

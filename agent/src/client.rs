@@ -8,17 +8,21 @@
 
 mod answer;
 mod call;
+mod colour;
 mod grammar;
 mod help;
 mod json;
 mod listing;
 mod recorded;
+mod saved;
+mod support;
 mod text;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 pub use answer::{Failure, gather, refusal, show};
+pub use colour::Colour;
 pub use grammar::{Command, Options, Question, TrapTable, Usage, parse};
 
 /// How the program ends; scripts rely on the numbers.

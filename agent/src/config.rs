@@ -304,8 +304,11 @@ impl Config {
     }
 }
 
-/// The files of a configuration directory that exist.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+/// The files of a configuration directory that exist, in the order in which they are read.
+///
+/// # Errors
+/// A directory can't be read.
+pub fn files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let main = directory.join("firsthop.toml");
     let mut files = Vec::new();
     if main.exists() {

@@ -268,7 +268,7 @@ impl Daemon {
             self.answer();
         }
         if self.engine.is_settled() {
-            self.monitors.settle();
+            self.monitors.settle(self.engine.reconciler());
         }
         self.announce();
         let mut manager = std::mem::take(&mut self.manager);
@@ -370,7 +370,7 @@ impl Daemon {
             Report::Active(hosts) => self.keep_neighbours(&hosts),
             Report::Noticed(notices) => self.fdb.learn(&notices, self.engine.reconciler()),
             Report::Disconnected => {
-                self.monitors.settle();
+                self.monitors.settle(self.engine.reconciler());
                 self.listening = false;
                 self.tell(Input::Disconnected);
             }

@@ -12,6 +12,7 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd;
 
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -35,7 +36,16 @@ fn output() -> Box<dyn Layer<Registry> + Send + Sync> {
     if leads_to_journal(&stderr, env::var("JOURNAL_STREAM").ok().as_deref())
         && let Ok(journal) = tracing_journald::layer()
     {
-        return journal.with_field_prefix(Some(PREFIX.to_owned())).boxed();
+        // syslog(3)'s own words for our levels
+        let priorities = PriorityMappings {
+            info: Priority::Informational,
+            debug: Priority::Debug,
+            ..PriorityMappings::new()
+        };
+        return journal
+            .with_field_prefix(Some(PREFIX.to_owned()))
+            .with_priority_mappings(priorities)
+            .boxed();
     }
     if stderr.is_terminal() {
         return tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).boxed();

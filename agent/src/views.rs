@@ -7,6 +7,7 @@
 //! Names are fixed: scripts rely on them. A member that is missing is not zero: there is nothing to say.
 
 mod change;
+mod check;
 pub(crate) mod device;
 mod diff;
 mod doctor;
@@ -25,6 +26,7 @@ pub mod trap_words;
 mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
+pub use check::{Finding, consequences, troubles};
 pub use device::{Devices, Hazard};
 pub use diff::{Difference, differences, unknown_rows};
 pub use doctor::{Check, CheckResult, Surroundings, check};

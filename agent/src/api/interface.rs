@@ -79,6 +79,11 @@ pub enum Request {
     Monitor(MonitorFilter),
     /// What around the agent may keep it from working.
     Doctor,
+    /// What can't work as it is, and what another configuration would change.
+    Check {
+        /// The text of its file.
+        config: Option<String>,
+    },
 }
 
 /// Which objects; all members together.
@@ -249,6 +254,8 @@ pub enum Failure {
     ExpectedMore,
     /// What came is no call.
     NotUnderstood(String),
+    /// The configuration is not valid.
+    InvalidConfiguration(String),
     /// There is no such device.
     NoSuchDevice(String),
     /// There is no such route.
@@ -283,6 +290,9 @@ impl Failure {
             }
             Self::ExpectedMore => service("ExpectedMore", json!({})),
             Self::NotUnderstood(reason) => own("NotUnderstood", json!({ "reason": reason })),
+            Self::InvalidConfiguration(reason) => {
+                own("InvalidConfiguration", json!({ "reason": reason }))
+            }
             Self::NoSuchDevice(dev) => own("NoSuchDevice", json!({ "dev": dev })),
             Self::NoSuchRoute(prefix) => own("NoSuchRoute", json!({ "prefix": prefix })),
             Self::TimedOut(standing) => own("TimedOut", json!({ "standing": standing })),
@@ -350,6 +360,11 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
     struct Recorded {
         recorded: Option<Box<Rows>>,
     }
+    #[derive(Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Checked {
+        config: Option<String>,
+    }
     Ok(match method {
         "ListRif" => Request::ListRif(arguments(call)?),
         "ListVmac" => Request::ListVmac(arguments(call)?),
@@ -364,6 +379,7 @@ fn request(call: &Call, method: &str) -> Result<Request, Failure> {
         "Status" => arguments::<Nothing>(call).map(|_| Request::Status)?,
         "Diff" => Request::Diff { recorded: arguments::<Recorded>(call)?.recorded },
         "Doctor" => arguments::<Nothing>(call).map(|_| Request::Doctor)?,
+        "Check" => Request::Check { config: arguments::<Checked>(call)?.config },
         "Explain" => Request::Explain { dev: arguments::<Dev>(call)?.dev },
         "ExplainRoute" => {
             let Way { prefix, table, vrf } = arguments(call)?;

@@ -1,5 +1,6 @@
 //! From a question to the daemon's answer, to what is printed, to the exit code.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use serde_json::{Map, Value, json};
 use super::call::{CallError, Conversation};
 use super::grammar::{Question, TrapTable};
 use super::text;
-use super::{Exit, Options, complain, json, listing, print, recorded};
+use super::{Exit, Options, complain, json, listing, print, recorded, support};
 use crate::api::interface::NAME;
 use crate::api::{MonitorFilter, Reply, TrapFilter, Wanted};
 use crate::chain;
 use crate::clock;
+use crate::config::Config;
 use crate::metrics;
 use crate::views::{self, TrapDevice, TrapEvent, TrapStats};
 
@@ -54,6 +56,13 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
         print(&metrics::render(Some(&gather(options)?)));
         return Ok(Exit::Ok);
     }
+    if let Question::Support(file) = question {
+        return support::collect(options, file.as_deref());
+    }
+    let config = match question {
+        Question::Check(Some(file)) => Some(configuration(file)?),
+        _ => None,
+    };
     let mut daemon = Conversation::begin(options)?;
     match question {
         Question::Monitor(filter) => return monitor(options, filter, &mut daemon),
@@ -63,7 +72,8 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
         Question::Neighbour(filter) => return listing::neighbours(options, filter, &mut daemon),
         _ => {}
     }
-    let (method, parameters) = method(question);
+    let (method, mut parameters) = method(question);
+    parameters.extend(config.map(|text| ("config".to_owned(), Value::String(text))));
     let patience = match question {
         Question::Wait(_, timeout) => *timeout,
         _ => Duration::ZERO,
@@ -80,6 +90,13 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The text of a configuration file that is valid as far as it goes without a daemon.
+fn configuration(file: &Path) -> Result<String, Failure> {
+    let unusable = |line: String| Failure { line, exit: Exit::Usage };
+    Config::load(Some(file)).map_err(|error| unusable(chain(&error)))?;
+    fs::read_to_string(file).map_err(|error| unusable(format!("{}: {error}", file.display())))
+}
+
 fn method(question: &Question) -> (&'static str, Map<String, Value>) {
     let (method, parameters) = match question {
         Question::Rif(filter) => ("ListRif", json!(filter)),
@@ -90,11 +107,12 @@ fn method(question: &Question) -> (&'static str, Map<String, Value>) {
         Question::Trap(..) => ("ListTrap", json!({})),
         Question::TrapMonitor(filter) => ("MonitorTrap", json!(filter)),
         Question::Resource => ("ListResource", json!({})),
-        Question::Status | Question::Metrics => ("Status", json!({})),
+        Question::Status | Question::Metrics | Question::Support(_) => ("Status", json!({})),
         Question::Diff(_) => ("Diff", json!({})),
         Question::Explain(dev) => ("Explain", json!({ "dev": dev })),
         Question::ExplainRoute(filter) => ("ExplainRoute", json!(filter)),
         Question::Doctor => ("Doctor", json!({})),
+        Question::Check(_) => ("Check", json!({})),
         Question::Monitor(filter) => ("Monitor", json!(filter)),
         Question::Wait(wanted, timeout) => {
             let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
@@ -140,6 +158,10 @@ pub fn refusal(error: &str, reply: &Reply, question: &Question) -> Failure {
                 _ => 0.0,
             };
             (format!("Not within {timeout} s: {}", detail("standing")), Exit::TimedOut)
+        }
+        Some("InvalidConfiguration") => (detail("reason"), Exit::Usage),
+        Some("NotSaved") => {
+            ("A saved state does not have this; ask the daemon".to_owned(), Exit::Refused)
         }
         Some("NoChip") => (
             "The daemon knows no switch chip, so that nothing should be in one".to_owned(),
@@ -241,11 +263,20 @@ pub fn show(
             }
             out(options, &checks, |checks| text::checks(checks))
         }
+        Question::Check(file) => {
+            let findings: Vec<views::Finding> =
+                member(reply, "findings").ok_or_else(|| failed("findings"))?;
+            if !findings.is_empty() {
+                exit = Exit::Differs;
+            }
+            out(options, &findings, |findings| text::findings(findings, file.is_some()))
+        }
         // they come in several answers, or are not shown
         Question::Wait(..)
         | Question::Monitor(_)
         | Question::TrapMonitor(_)
         | Question::Metrics
+        | Question::Support(_)
         | Question::Route(_)
         | Question::RouteGet(_)
         | Question::Neighbour(_) => String::new(),
@@ -282,7 +313,11 @@ pub(super) fn member<T: DeserializeOwned>(reply: &Reply, name: &str) -> Option<T
 }
 
 fn out<T: Serialize>(options: &Options, value: &T, text: impl FnOnce(&T) -> String) -> String {
-    if options.json { json::document(value, options.pretty) } else { text(value) }
+    if options.json {
+        json::document(value, options.pretty)
+    } else {
+        options.colour.paint(text(value))
+    }
 }
 
 /// One of the three tables of the devices that are asked for.
@@ -356,7 +391,7 @@ fn trap_monitor(
             let line = if options.json {
                 json::line(&event, time.as_deref())
             } else {
-                text::trap_event(&event, time.as_deref())
+                options.colour.paint(text::trap_event(&event, time.as_deref()))
             };
             let mut out = io::stdout();
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
@@ -385,7 +420,7 @@ fn monitor(
             let line = if options.json {
                 json::line(&change, time.as_deref())
             } else {
-                text::change(&change, time.as_deref())
+                options.colour.paint(text::change(&change, time.as_deref()))
             };
             let mut out = io::stdout();
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {

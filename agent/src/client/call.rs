@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Options;
+use super::answer::Failure;
+use super::saved::Saved;
 use crate::api::codec::{Decoder, encode};
 use crate::api::interface::NAME;
 use crate::api::{Call, Reply};
@@ -51,12 +53,17 @@ pub(super) enum CallError {
     },
 }
 
-/// A connection to the daemon.
+/// A connection to the daemon, or what one said before.
 #[derive(Debug)]
 pub(super) struct Conversation {
     path: PathBuf,
-    stream: UnixStream,
-    decoder: Decoder,
+    side: OtherSide,
+}
+
+#[derive(Debug)]
+enum OtherSide {
+    Daemon { stream: UnixStream, decoder: Decoder },
+    File(Saved),
 }
 
 /// Where the daemon listens that these options mean.
@@ -70,11 +77,16 @@ fn socket(options: &Options) -> Result<PathBuf, PathError> {
 
 impl Conversation {
     /// Connects to the daemon that the options mean.
-    pub(super) fn begin(options: &Options) -> Result<Self, CallError> {
-        let path = socket(options)?;
+    pub(super) fn begin(options: &Options) -> Result<Self, Failure> {
+        if let Some(path) = &options.state {
+            let side = OtherSide::File(Saved::open(path)?);
+            return Ok(Self { path: path.clone(), side });
+        }
+        let path = socket(options).map_err(CallError::from)?;
         let stream = UnixStream::connect(&path)
             .map_err(|source| CallError::Unreachable { path: path.clone(), source })?;
-        Ok(Self { path, stream, decoder: Decoder::new(MAX_REPLY) })
+        let side = OtherSide::Daemon { stream, decoder: Decoder::new(MAX_REPLY) };
+        Ok(Self { path, side })
     }
 
     /// Calls a method of the agent's interface. `patience` is how long the answer may take; None: any time.
@@ -85,14 +97,17 @@ impl Conversation {
         more: bool,
         patience: Option<Duration>,
     ) -> Result<Reply, CallError> {
+        let stream = match &mut self.side {
+            OtherSide::Daemon { stream, .. } => stream,
+            OtherSide::File(saved) => return Ok(saved.call(method, &parameters)),
+        };
         let method = format!("{NAME}.{method}");
         let call = encode(&Call { method, parameters, more, oneway: false });
         let patience = patience.map(|patience| patience + PATIENCE);
-        let sent = self
-            .stream
+        let sent = stream
             .set_read_timeout(patience)
-            .and_then(|()| self.stream.set_write_timeout(Some(PATIENCE)))
-            .and_then(|()| self.stream.write_all(&call));
+            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
+            .and_then(|()| stream.write_all(&call));
         match sent {
             Ok(()) => self.next_reply(),
             // Turned away: what the daemon said before it closed is there to be read.
@@ -106,18 +121,22 @@ impl Conversation {
     /// The next reply to the last call.
     pub(super) fn next_reply(&mut self) -> Result<Reply, CallError> {
         let mut buffer = [0; 16 << 10];
+        let path = &self.path;
+        let broken = |source| CallError::Broken { path: path.clone(), source };
+        let OtherSide::Daemon { stream, decoder } = &mut self.side else {
+            return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+        };
         loop {
-            let message = self.decoder.next_message();
-            let too_long = |error| self.broken(io::Error::new(io::ErrorKind::InvalidData, error));
-            if let Some(message) = message.map_err(too_long)? {
+            let too_long = |error| broken(io::Error::new(io::ErrorKind::InvalidData, error));
+            if let Some(message) = decoder.next_message().map_err(too_long)? {
                 return serde_json::from_slice(&message)
-                    .map_err(|source| CallError::Garbled { path: self.path.clone(), source });
+                    .map_err(|source| CallError::Garbled { path: path.clone(), source });
             }
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(self.broken(io::ErrorKind::UnexpectedEof.into())),
-                Ok(length) => self.decoder.push(&buffer[..length]),
+            match stream.read(&mut buffer) {
+                Ok(0) => return Err(broken(io::ErrorKind::UnexpectedEof.into())),
+                Ok(length) => decoder.push(&buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broken(error)),
+                Err(error) => return Err(broken(error)),
             }
         }
     }

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Colour;
 use crate::api::interface::state;
 use crate::api::{Filter, MonitorFilter, NeighbourFilter, RouteFilter, Told, TrapFilter, Wanted};
 
@@ -31,10 +32,14 @@ pub struct Options {
     pub brief: bool,
     /// `monitor`: the time before each line.
     pub timestamp: bool,
+    /// When text has colours.
+    pub colour: Colour,
     /// Network namespace whose daemon is asked.
     pub netns: Option<String>,
     /// Socket of the daemon.
     pub socket: Option<PathBuf>,
+    /// A saved state that is read instead of asking a daemon.
+    pub state: Option<PathBuf>,
 }
 
 /// What is asked.
@@ -74,6 +79,10 @@ pub enum Question {
     Doctor,
     /// `metrics`
     Metrics,
+    /// `check`; with a file: of that
+    Check(Option<PathBuf>),
+    /// `support`; with a file: into that
+    Support(Option<PathBuf>),
 }
 
 /// What of a device's traps is shown.
@@ -133,6 +142,10 @@ pub enum Object {
     Doctor,
     /// Numbers for a monitoring system
     Metrics,
+    /// What can't work, or would change
+    Check,
+    /// An archive for who is asked for help
+    Support,
 }
 
 /// Objects by the word for them, in the order of the help text.
@@ -151,6 +164,8 @@ const OBJECTS: &[(&str, Object)] = &[
     ("wait", Object::Wait),
     ("doctor", Object::Doctor),
     ("metrics", Object::Metrics),
+    ("check", Object::Check),
+    ("support", Object::Support),
 ];
 
 /// How long `wait` waits where nothing is said.
@@ -217,10 +232,18 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         "p" | "pretty" => options.pretty = true,
         "s" | "stats" | "statistics" => options.stats = true,
         "d" | "v" | "details" | "verbose" => options.details = true,
+        "c" | "color" | "colour" => {
+            let colour = value.map_or(Some(Colour::Always), Colour::of);
+            options.colour = colour.ok_or_else(|| {
+                Usage(format!("Option '{word}': colours are always, auto or never"))
+            })?;
+            return Ok(None);
+        }
         "br" | "brief" => options.brief = true,
         "t" | "timestamp" => options.timestamp = true,
         "n" | "netns" => options.netns = Some(argument("the name of a network namespace")?),
         "socket" => options.socket = Some(argument("a path")?.into()),
+        "state" => options.state = Some(argument("a file")?.into()),
         "emad-pcap" => {
             let file = argument("a file")?;
             words.recording = Some(file.into());
@@ -236,7 +259,7 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
         _ => return Err(Usage(format!("Option '{word}' is unknown; try `firsthop help`"))),
     }
     match value {
-        Some(_) if !matches!(name, "n" | "netns" | "socket" | "emad-pcap") => {
+        Some(_) if !matches!(name, "n" | "netns" | "socket" | "state" | "emad-pcap") => {
             Err(Usage(format!("Option '{word}' takes no value")))
         }
         _ => Ok(None),
@@ -247,7 +270,7 @@ fn option(word: &str, options: &mut Options, words: &mut Words) -> Result<Option
 fn is_combined(word: &str, letters: &str) -> bool {
     !word.starts_with("--")
         && letters.len() > 1
-        && letters.chars().all(|letter| "jpsdtv".contains(letter))
+        && letters.chars().all(|letter| "jpsdtvc".contains(letter))
 }
 
 fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
@@ -257,6 +280,8 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         Object::Neigh => return route::neighbour(words),
         Object::Wait => return wait(words),
         Object::Monitor => return monitor(words),
+        Object::Check => return Ok(Question::Check(words.next().map(PathBuf::from))),
+        Object::Support => return Ok(Question::Support(words.next().map(PathBuf::from))),
         Object::Trap => return trap(words),
         _ => {}
     }
@@ -275,6 +300,8 @@ fn question(object: Object, words: &mut Words) -> Result<Question, Usage> {
         | Object::Neigh
         | Object::Wait
         | Object::Monitor
+        | Object::Check
+        | Object::Support
         | Object::Trap => Question::Doctor,
     })
 }

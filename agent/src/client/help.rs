@@ -21,13 +21,17 @@ OBJECT:
   wait      until the chip acknowledged something
   doctor    what may keep the agent or the protocols from working
   metrics   numbers for Prometheus, as OpenMetrics text
+  check     what can't work as it is, or what a configuration file would change
+  support   one archive with everything that somebody needs who is to help
 
 OPTIONS (before the object):
   -j, --json       one JSON document      -p, --pretty     with line feeds
   -s, --stats      with counters          -d, --details    with more details
   -br, --brief     columns                -t, --timestamp  monitor: with the time
+  -c, --color[=auto|always|never]  colours: never, if nothing is said
   -n, --netns NAME   ask the daemon of this network namespace
   --socket PATH      ask the daemon at this socket
+  --state FILE       ask nobody: read what `support` saved
   --emad-pcap FILE   diff: compare with a recording of register traffic
   -h, --help         this text            -V, --version    the version
 
@@ -83,5 +87,16 @@ pub(super) const fn of(topic: Option<Object>) -> &'static str {
         }
         Some(Object::Doctor) => "Usage: firsthop doctor [show]\nExit code 3 if a check failed.\n",
         Some(Object::Metrics) => "Usage: firsthop metrics [show]\n",
+        Some(Object::Check) => {
+            "Usage: firsthop check [FILE]\n\
+             FILE: a configuration for the running daemon; what would change under it, and what of it is\n\
+             about nothing that is there. Nothing is written. Exit code 3 if anything is found.\n"
+        }
+        Some(Object::Support) => {
+            "Usage: firsthop support [FILE]\n\
+             Without FILE: firsthop-support-HOST-TIME.tar.gz. Its path is printed. An archive that is\n\
+             there already is left alone. `firsthop --state FILE OBJECT` reads it. Exit code 4 if the\n\
+             daemon could not be asked; the archive then has what the kernel and the journal say.\n"
+        }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn route_to(
     if options.json {
         print(&json::document(&found, options.pretty));
     } else {
-        print(&found.iter().map(text::route).collect::<String>());
+        print(&options.colour.paint(found.iter().map(text::route).collect()));
     }
     Ok(Exit::Ok)
 }
@@ -105,7 +105,7 @@ impl List<'_> {
                 all.append(&mut rows);
                 return true;
             }
-            let page: String = rows.iter().map(&line).collect();
+            let page = self.options.colour.paint(rows.iter().map(&line).collect());
             let mut out = io::stdout();
             // nobody reading it is no error, but the end
             out.write_all(page.as_bytes()).and_then(|()| out.flush()).is_ok()

@@ -49,7 +49,7 @@ pub(super) fn compare(options: &Options, file: &Path) -> Result<Exit, Failure> {
             print(&text::recording(&recording));
         }
         if let Some(rows) = differences {
-            print(&text::differences(rows));
+            print(&options.colour.paint(text::differences(rows)));
         }
     }
     let rows = asked?;

@@ -10,7 +10,7 @@ mod table;
 mod tests;
 mod trap;
 
-pub(super) use explanation::{checks, explanation};
+pub(super) use explanation::{checks, explanation, findings};
 pub(super) use monitor::change;
 pub(super) use objects::{ports, rifs, vmacs};
 pub(super) use route::{neighbour, route, route_explanation};

@@ -277,6 +277,10 @@ impl Daemon {
                 checks.extend(devices.checks(reconciler));
                 Reply::of(&json!({ "checks": checks }))
             }
+            Request::Check { config } => match self.check(config.as_deref()) {
+                Ok(findings) => Reply::of(&json!({ "findings": findings, "stale": stale })),
+                Err(failure) => failure.reply(),
+            },
             Request::Wait { .. }
             | Request::Monitor(_)
             | Request::MonitorTrap(_)

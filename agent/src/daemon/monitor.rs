@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use firsthop_model::chip::{Change as ChipChange, Entry, Key};
 use firsthop_model::intent::{Protocol, Scheme};
-use firsthop_model::reconcile::Ticket;
+use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
 use firsthop_model::topology::Event;
 use firsthop_model::{IfIndex, Mac, Vrid};
@@ -82,10 +82,10 @@ impl Monitors {
         }
     }
 
-    /// Everything is done, or nothing that is under way counts any more: what fails now fails for the first time.
-    pub(super) fn settle(&mut self) {
-        self.failed.clear();
+    /// Nothing is under way, or nothing of it counts any more. What failed and is not tried again is forgotten.
+    pub(super) fn settle(&mut self, reconciler: &Reconciler) {
         self.sent.clear();
+        self.failed.retain(|key| reconciler.wants(key) || reconciler.applied().get(key).is_some());
     }
 
     /// True: the row's last write failed as well.

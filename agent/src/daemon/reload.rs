@@ -5,15 +5,17 @@
 //!         └▶ valid: policies, excluded devices, policer ─▶ Reconciler; keys of [device] are compared and told
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use firsthop_model::intent::{LinuxBridges, Policy, Routing};
 
 use super::Daemon;
 use super::flower::Mode;
+use crate::api::Failure;
 use crate::chain;
 use crate::config::{Config, Drift};
 use crate::engine::{Auditing, Input};
+use crate::views::{self, Finding};
 
 /// Where the configuration came from, and what it said.
 #[derive(Debug, Default)]
@@ -37,6 +39,22 @@ impl Source {
         };
         let routing = if chip { self.config.policy.routing } else { Routing::Cpu };
         Policy { linux_bridges, routing, ..self.config.policy.clone() }
+    }
+
+    /// The keys that differ from these values and count only when the daemon starts.
+    fn needs_restart(
+        &self,
+        hwsim: Option<&PathBuf>,
+        manage: Option<bool>,
+        receive_buffer: Option<usize>,
+    ) -> impl Iterator<Item = &'static str> {
+        let Config { hwsim: socket, manage: managed, receive_buffer: buffer, .. } = &self.config;
+        let keys = [
+            ("device.hwsim", hwsim == socket.as_ref()),
+            ("device.manage", manage == *managed),
+            ("netlink.receive_buffer", receive_buffer == *buffer),
+        ];
+        keys.into_iter().filter(|(_, same)| !same).map(|(key, _)| key)
     }
 
     /// What becomes of audits.
@@ -81,14 +99,8 @@ impl Daemon {
             audits,
             receive_buffer,
         } = fresh;
-        for (key, same) in [
-            ("device.hwsim", hwsim == self.source.config.hwsim),
-            ("device.manage", manage == self.source.config.manage),
-            ("netlink.receive_buffer", receive_buffer == self.source.config.receive_buffer),
-        ] {
-            if !same {
-                tracing::warn!("{key} has changed, which needs a restart of firsthopd");
-            }
+        for key in self.source.needs_restart(hwsim.as_ref(), manage, receive_buffer) {
+            tracing::warn!("{key} has changed, which needs a restart of firsthopd");
         }
         let former = &self.source.config;
         let changed = policy != former.policy
@@ -113,5 +125,32 @@ impl Daemon {
         self.traps.reconfigure(care);
         self.tell(Input::Policy(Box::new(self.policy(self.is_chip_expected()))));
         self.fdb.stir();
+    }
+
+    /// What can't work as it is; with a configuration's text: what it would change.
+    pub(super) fn check(&self, text: Option<&str>) -> Result<Vec<Finding>, Failure> {
+        let (reconciler, devices) = (self.engine.reconciler(), self.devices());
+        let Some(text) = text else { return Ok(views::troubles(reconciler, &devices)) };
+        let mut config = Config::default();
+        let valid = config.add(Path::new("FILE"), text);
+        valid.map_err(|error| Failure::InvalidConfiguration(chain(&error)))?;
+        let restart =
+            self.source.needs_restart(config.hwsim.as_ref(), config.manage, config.receive_buffer);
+        let mut findings: Vec<Finding> = restart
+            .map(|key| Finding {
+                object: key.to_owned(),
+                ifname: None,
+                text: "differs, which counts only when firsthopd starts".to_owned(),
+                reason: None,
+                fix: "`systemctl restart firsthopd`; the chip goes on meanwhile.".to_owned(),
+            })
+            .collect();
+        let source = Source { config, named: None, blind: self.source.blind };
+        let mut policy = source.policy(self.observe, self.is_chip_expected());
+        // its size follows from the routers, unless a key says otherwise
+        let Policy { vrrp_rate, vrrp_burst, .. } = reconciler.policy();
+        (policy.vrrp_rate, policy.vrrp_burst) = (*vrrp_rate, *vrrp_burst);
+        findings.extend(views::consequences(reconciler, policy));
+        Ok(findings)
     }
 }

@@ -101,6 +101,14 @@ pub struct VmacRule {
     pub policy: VmacPolicy,
 }
 
+impl VmacRule {
+    /// Whether it is about a macvlan with this MAC over a device of this name.
+    pub fn is_about(&self, lower: Option<&str>, mac: Option<Mac>) -> bool {
+        self.lower.as_deref().is_none_or(|name| lower == Some(name))
+            && self.mac.is_none_or(|prefix| mac.is_some_and(|mac| prefix.contains(mac)))
+    }
+}
+
 /// What is done about virtual MACs over bridges that Linux itself bridges for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,11 +157,8 @@ pub struct Policy {
 impl Policy {
     /// The admission policy for a macvlan with this MAC over a device of this name.
     pub fn vmac_policy_of(&self, lower: Option<&str>, mac: Option<Mac>) -> VmacPolicy {
-        let applies = |rule: &&VmacRule| {
-            rule.lower.as_deref().is_none_or(|name| lower == Some(name))
-                && rule.mac.is_none_or(|prefix| mac.is_some_and(|mac| prefix.contains(mac)))
-        };
-        self.vmac_rules.iter().find(applies).map_or(self.vmac_policy, |rule| rule.policy)
+        let rule = self.vmac_rules.iter().find(|rule| rule.is_about(lower, mac));
+        rule.map_or(self.vmac_policy, |rule| rule.policy)
     }
 }
 

@@ -87,6 +87,15 @@ impl Reconciler {
         self.changed.extend(self.topology.links().map(|link| link.ifindex));
     }
 
+    /// As this would be under another policy, but for routes, next hops and neighbours. Nothing of it goes to the chip.
+    #[must_use]
+    pub fn under(&self, policy: Policy) -> Self {
+        let mut other = self.without_bulk();
+        other.set_policy(policy);
+        other.recompute();
+        other
+    }
+
     /// Devices for which something else would be computed now, though nothing changed: there are none.
     pub fn stale_units(&self) -> BTreeSet<IfIndex> {
         let mut anew = self.without_bulk();

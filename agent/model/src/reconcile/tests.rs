@@ -5,7 +5,7 @@ use crate::chip::{Fid, Rif, RifIndex};
 use crate::intent::{Reason, State};
 use crate::retry::FailureClass;
 use crate::testbed::{SWP1, SWP2, address, link_event, macvlan, port, reconciler};
-use crate::topology::{Address, Link};
+use crate::topology::{Address, Event, Link};
 use crate::{Mac, Vrid};
 
 mod forwarding;

@@ -32,9 +32,10 @@ fn the_description_is_complete() {
         let found = ask(&method, json!({}));
         assert!(!matches!(found, Err(Failure::MethodNotFound(_))), "{method}");
     }
-    assert_eq!(words("method ").len(), 15);
+    assert_eq!(words("method ").len(), 16);
     for failure in [
         Failure::NotUnderstood(String::new()),
+        Failure::InvalidConfiguration(String::new()),
         Failure::NoSuchDevice(String::new()),
         Failure::NoSuchRoute(String::new()),
         Failure::TimedOut(String::new()),

@@ -92,6 +92,10 @@ fn objects_verbs_and_prefixes() {
                 ..TrapFilter::default()
             }),
         ),
+        ("check", Question::Check(None)),
+        ("ch f.toml", Question::Check(Some("f.toml".into()))),
+        ("sup", Question::Support(None)),
+        ("support a.tar.gz", Question::Support(Some("a.tar.gz".into()))),
         ("res", Question::Resource),
         ("stat", Question::Status),
         ("di", Question::Diff(None)),
@@ -181,15 +185,19 @@ fn options_combine_in_any_order() {
         timestamp: true,
         netns: Some("r1".into()),
         socket: Some("/tmp/x".into()),
+        state: Some("s".into()),
+        colour: Colour::Always,
     };
     for line in [
-        "-j -p -s -d -br -t -n r1 --socket /tmp/x status",
-        "--socket=/tmp/x -t --netns=r1 -br -d -s -p -j status",
-        "--brief --details --json --pretty --stats --timestamp -netns r1 -socket /tmp/x status",
+        "-j -p -s -d -br -t -c -n r1 --socket /tmp/x --state s status",
+        "--state=s --socket=/tmp/x -c -t --netns=r1 -br -d -s -p -j status",
+        "--brief --details --json --pretty --stats --timestamp -color=always -netns r1 -socket /tmp/x -state s status",
     ] {
         assert_eq!(ask(line), (all.clone(), Question::Status), "{line}");
     }
     assert_eq!(ask("status").0, Options::default());
+    assert_eq!(ask("-c=auto status").0.colour, Colour::Auto);
+    assert_eq!(ask("-color=never status").0.colour, Colour::Never);
 }
 
 // Broken if `wait` waited for something else than it was told.
@@ -236,6 +244,12 @@ fn mistakes_are_named_in_one_line() {
         ("explain 10.0.0.1/8", "10.0.0.0/8 has not"),
         ("explain swp1 table 7", "'table'"),
         ("d", "diff, doctor"),
+        ("s", "status, support"),
+        ("monitor everything", "'everything'"),
+        ("check a b", "'b'"),
+        ("support a b", "'b'"),
+        ("-c=blue rif", "always, auto or never"),
+        ("--state", "--state needs"),
         ("-x rif", "'-x'"),
         ("-j=1 rif", "'-j=1'"),
         ("rif -j", "'-j' must stand before the object"),

@@ -1,10 +1,10 @@
-//! `firsthop explain` and `firsthop doctor`: each question with its answer, then what follows and what to do.
+//! `firsthop explain`, `doctor` and `check`: each question with its answer, then what follows and what to do.
 
 use firsthop_model::driver::Driver;
 use firsthop_model::intent::State;
 
 use super::wrapped;
-use crate::views::{Check, CheckResult, Condition, Explanation, Hazard, VrrpRule};
+use crate::views::{Check, CheckResult, Condition, Explanation, Finding, Hazard, VrrpRule};
 
 /// `firsthop explain DEV`
 pub(in crate::client) fn explanation(told: &Explanation) -> String {
@@ -107,6 +107,22 @@ pub(in crate::client) fn checks(checks: &[Check]) -> String {
         if let Some(fix) = &check.fix {
             text.push_str(&wrapped("         fix:", fix, 14));
         }
+    }
+    text
+}
+
+/// `firsthop check`
+pub(in crate::client) fn findings(findings: &[Finding], of_file: bool) -> String {
+    if findings.is_empty() {
+        let text = if of_file { "Nothing would change" } else { "Nothing found" };
+        return format!("{text}\n");
+    }
+    let mut text = String::new();
+    for Finding { object, ifname, text: what, reason, fix } in findings {
+        let ifname = ifname.as_ref().map_or_else(String::new, |ifname| format!(" {ifname}"));
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        text.push_str(&wrapped(&format!("{object}{ifname}:"), &format!("{what}{reason}"), 4));
+        text.push_str(&wrapped("    fix:", fix, 9));
     }
     text
 }

@@ -1,0 +1,182 @@
+//! What would another configuration do, and what of the devices that are there can't work as it is? Nothing is written to find out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firsthop_model::IfIndex;
+use firsthop_model::intent::{Policy, Reason, State, VmacRule};
+use firsthop_model::reconcile::Reconciler;
+use firsthop_model::topology::{Link, LinkKind};
+use serde::{Deserialize, Serialize};
+
+use super::{Devices, name};
+
+/// Something that `check` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `rif`, `vmac`, or the key of the configuration
+    pub object: String,
+    /// The device
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ifname: Option<String>,
+    /// What is the case
+    pub text: String,
+    /// Stable code
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do
+    pub fix: String,
+}
+
+/// What the devices that are there have against them: what is refused or failed, what is done in another way than one may think,
+/// and macvlans over router interfaces that can't be offloaded.
+pub fn troubles(reconciler: &Reconciler, devices: &Devices) -> Vec<Finding> {
+    let all = Default::default();
+    let rifs = devices.rifs(reconciler, &all);
+    let routed: BTreeSet<&String> = rifs.iter().map(|rif| &rif.ifname).collect();
+    let vmacs = devices.vmacs(reconciler, &all);
+    let rows = rifs.iter().filter(|rif| is_trouble(rif.state, rif.reason.as_deref()));
+    let rows = rows.map(|rif| trouble("rif", &rif.ifname, rif.state, rif.reason.as_deref()));
+    let over = vmacs.iter().filter(|vmac| {
+        let over_rif = vmac.lower.as_ref().is_some_and(|lower| routed.contains(lower));
+        is_trouble(vmac.state, vmac.reason.as_deref())
+            || over_rif && vmac.state == State::NotOffloaded && !is_choice(vmac.reason.as_deref())
+    });
+    rows.chain(over.map(|vmac| trouble("vmac", &vmac.ifname, vmac.state, vmac.reason.as_deref())))
+        .collect()
+}
+
+fn is_trouble(state: State, reason: Option<&str>) -> bool {
+    match state {
+        State::Refused | State::Failed => true,
+        State::Offload => reason.is_some(),
+        _ => false,
+    }
+}
+
+/// Somebody wanted it so.
+fn is_choice(reason: Option<&str>) -> bool {
+    [Reason::ExcludedByConfig, Reason::LowerNotAsic, Reason::IpvlanSharesMac]
+        .iter()
+        .any(|choice| reason == Some(choice.code()))
+}
+
+fn trouble(object: &str, ifname: &str, state: State, reason: Option<&str>) -> Finding {
+    let known = Reason::ALL.iter().find(|known| reason == Some(known.code()));
+    Finding {
+        object: object.to_owned(),
+        ifname: Some(ifname.to_owned()),
+        text: format!("is {state}: {}", known.map_or("", |known| known.sentence())),
+        reason: reason.map(str::to_owned),
+        fix: known.map_or("", |known| known.fix()).to_owned(),
+    }
+}
+
+/// What another policy would change, and what of it is about nothing that is there. Whether the chip has room is not looked at.
+pub fn consequences(reconciler: &Reconciler, policy: Policy) -> Vec<Finding> {
+    let mut findings = idle(reconciler, &policy);
+    let (now, then) = (verdicts(reconciler), verdicts(&reconciler.under(policy)));
+    let devices: BTreeSet<_> = now.keys().chain(then.keys()).collect();
+    for device in devices {
+        let standing = |verdicts: &BTreeMap<_, String>| {
+            verdicts.get(device).cloned().unwrap_or_else(|| "nothing of it".to_owned())
+        };
+        let (before, after) = (standing(&now), standing(&then));
+        if before != after {
+            let (ifindex, object) = device;
+            findings.push(Finding {
+                object: (*object).to_owned(),
+                ifname: Some(name(reconciler, *ifindex)),
+                text: format!("{before} now, {after} with this configuration"),
+                reason: None,
+                fix: "Nothing, if that is meant.".to_owned(),
+            });
+        }
+    }
+    findings
+}
+
+/// Where each device belongs: `offload`, or another state and why.
+fn verdicts(reconciler: &Reconciler) -> BTreeMap<(IfIndex, &'static str), String> {
+    let mut all = BTreeMap::new();
+    for (ifindex, unit) in reconciler.units() {
+        let rif = unit.rif.iter().map(|verdict| ((ifindex, "rif"), verdict));
+        let vmacs = unit.vmacs.iter().map(|(ifindex, verdict)| ((*ifindex, "vmac"), verdict));
+        for (device, verdict) in rif.chain(vmacs) {
+            let told =
+                verdict.reason().map(|reason| format!("{} ({})", reason.state(), reason.code()));
+            all.insert(device, told.unwrap_or_else(|| State::Offload.to_string()));
+        }
+    }
+    all
+}
+
+/// What the operator names that is not there.
+fn idle(reconciler: &Reconciler, policy: &Policy) -> Vec<Finding> {
+    let topology = reconciler.topology();
+    let absent = policy.exclude.iter().filter(|name| topology.link_by_name(name).is_none());
+    let absent = absent.map(|name| Finding {
+        object: "exclude".to_owned(),
+        ifname: Some(name.clone()),
+        text: "there is no such device".to_owned(),
+        reason: None,
+        fix: "`ip link` lists devices; nothing, if it comes later.".to_owned(),
+    });
+    let macvlans: Vec<&Link> =
+        topology.links().filter(|link| matches!(link.kind, LinkKind::Macvlan { .. })).collect();
+    let idle = policy.vmac_rules.iter().filter(|rule| {
+        !macvlans.iter().any(|link| {
+            let lower = link.lower().and_then(|lower| topology.link(lower));
+            rule.is_about(lower.map(|lower| lower.ifname.as_str()), link.mac)
+        })
+    });
+    let idle = idle.map(|rule| Finding {
+        object: "vmac".to_owned(),
+        ifname: None,
+        text: format!("no macvlan is {}", about(rule)),
+        reason: None,
+        fix: "`firsthop vmac` lists macvlans; nothing, if one comes later.".to_owned(),
+    });
+    absent.chain(idle).collect()
+}
+
+/// What a section `[[vmac]]` is about.
+fn about(rule: &VmacRule) -> String {
+    let lower = rule.lower.as_ref().map(|lower| format!("over {lower}"));
+    let mac = rule.mac.as_ref().map(|mac| format!("of the prefix {mac}"));
+    lower.into_iter().chain(mac).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use firsthop_model::intent::VmacPolicy;
+
+    use super::*;
+    use crate::views::tests::switch;
+
+    fn told(findings: &[Finding]) -> Vec<String> {
+        let line = |finding: &Finding| {
+            let ifname = finding.ifname.as_deref().unwrap_or("-");
+            format!("{} {ifname} {}", finding.object, finding.text)
+        };
+        findings.iter().map(line).collect()
+    }
+
+    // Broken if `check` missed what a file would change, told of what stays, or did not name what it is about in vain.
+    #[test]
+    fn consequences_of_a_configuration() {
+        let bench = switch();
+        let policy = bench.reconciler.policy().clone();
+        assert_eq!(consequences(&bench.reconciler, policy.clone()), []);
+        let always = Policy { vmac_policy: VmacPolicy::Always, ..policy.clone() };
+        assert_eq!(
+            told(&consequences(&bench.reconciler, always)),
+            ["vmac backup held (no_address) now, offload with this configuration"]
+        );
+        let rule = VmacRule { lower: Some("br7".into()), mac: None, policy: VmacPolicy::Oper };
+        let idle = Policy { exclude: ["eth9".to_owned()].into(), vmac_rules: vec![rule], ..policy };
+        assert_eq!(
+            told(&consequences(&bench.reconciler, idle)),
+            ["exclude eth9 there is no such device", "vmac - no macvlan is over br7"]
+        );
+    }
+}
