@@ -70,7 +70,11 @@ impl Saved {
     fn read(path: &Path) -> Result<Self, String> {
         let octets = fs::read(path).map_err(|error| error.to_string())?;
         let text = if octets.starts_with(&[0x1f, 0x8b]) {
-            unpack(&octets).map_err(|error| format!("no archive that can be read: {error}"))?
+            // what is wrong with it may be told by quoting it
+            unpack(&octets).map_err(|error| {
+                let text = error.to_string();
+                format!("no archive that can be read: {}", text.lines().next().unwrap_or_default())
+            })?
         } else {
             octets
         };

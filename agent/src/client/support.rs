@@ -32,42 +32,43 @@ const EXPLAINED: usize = 4096;
 /// Seconds that a command may take.
 const PATIENCE: &str = "20";
 
-/// What the kernel is asked, by whom, and with which option for a network namespace.
-const COMMANDS: &[(&str, &str, &[&str])] = &[
-    ("ip", "-n", &["-d", "-s", "-j", "link"]),
-    ("ip", "-n", &["-j", "addr"]),
-    ("ip", "-n", &["-j", "rule"]),
-    ("ip", "-n", &["-d", "-j", "route", "show", "table", "all"]),
-    ("ip", "-n", &["-d", "-j", "-6", "route", "show", "table", "all"]),
-    ("ip", "-n", &["-j", "nexthop"]),
-    ("ip", "-n", &["-s", "-j", "neigh"]),
-    ("bridge", "-n", &["-d", "-j", "link"]),
-    ("bridge", "-n", &["-j", "vlan"]),
-    ("bridge", "-n", &["-d", "-s", "-j", "fdb"]),
-    ("devlink", "-N", &["-j", "dev", "info"]),
-    ("devlink", "-N", &["-j", "port"]),
-    ("devlink", "-N", &["-s", "-j", "trap"]),
-    ("devlink", "-N", &["-s", "-j", "trap", "group"]),
-    ("devlink", "-N", &["-s", "-j", "trap", "policer"]),
-];
-
-/// Settings of the kernel below /proc/sys/net that redundancy protocols depend on, for all devices and for each.
-const SETTINGS: &[(&str, &[&str])] = &[
+/// What the kernel is asked: the file that it goes to, and who asks. They ask in the network namespace of the daemon.
+const QUESTIONS: &[(&str, &[&str])] = &[
+    ("links.json", &["ip", "-d", "-s", "-j", "link"]),
+    ("addresses.json", &["ip", "-j", "addr"]),
+    ("rules.json", &["ip", "-j", "rule"]),
+    ("routes_ipv4.json", &["ip", "-d", "-j", "-4", "route", "show", "table", "all"]),
+    ("routes_ipv6.json", &["ip", "-d", "-j", "-6", "route", "show", "table", "all"]),
+    ("nexthops.json", &["ip", "-j", "nexthop"]),
+    ("neighbours.json", &["ip", "-s", "-j", "neigh"]),
+    ("bridge_links.json", &["bridge", "-d", "-j", "link"]),
+    ("bridge_vlans.json", &["bridge", "-j", "vlan"]),
+    ("bridge_fdb.json", &["bridge", "-d", "-s", "-j", "fdb"]),
+    ("devlink_devices.json", &["devlink", "-j", "dev", "info"]),
+    ("devlink_ports.json", &["devlink", "-j", "port"]),
+    ("devlink_traps.json", &["devlink", "-s", "-j", "trap"]),
+    ("devlink_trap_groups.json", &["devlink", "-s", "-j", "trap", "group"]),
+    ("devlink_trap_policers.json", &["devlink", "-s", "-j", "trap", "policer"]),
+    ("netlink_sockets.txt", &["cat", "/proc/net/netlink"]),
     (
-        "ipv4/conf",
+        "sysctl.txt",
         &[
-            "forwarding",
-            "arp_ignore",
-            "arp_announce",
-            "arp_filter",
-            "rp_filter",
-            "promote_secondaries",
-            "accept_local",
+            "grep",
+            "-rs",
+            ".",
+            "/proc/sys/net/ipv4/conf",
+            "/proc/sys/net/ipv6/conf",
+            "/proc/sys/net/core/rmem_max",
         ],
     ),
+];
+
+/// What the machine is asked.
+const MACHINE: &[(&str, &[&str])] = &[
+    ("uname.txt", &["uname", "-a"]),
     (
-        "ipv6/conf",
-        &["forwarding", "disable_ipv6", "accept_ra", "addr_gen_mode", "keep_addr_on_down"],
+        "journal.txt",
+        &["journalctl", "-u", "firsthopd", "-n", "5000", "-o", "short-iso", "--no-pager"],
     ),
 ];
 
@@ -176,44 +177,19 @@ fn explained(answers: &Map<String, Value>) -> Vec<String> {
 
 /// What others know: the kernel, the configuration's files, the journal.
 fn look(options: &Options, archive: &mut Archive) {
-    for (program, netns_option, words) in COMMANDS {
-        let mut command = vec![*program];
-        if let Some(netns) = &options.netns {
-            command.extend([netns_option, netns.as_str()]);
-        }
-        command.extend(*words);
-        archive.run(&command);
+    let inside = options.netns.as_ref().map(|netns| ["ip", "netns", "exec", netns.as_str()]);
+    for (name, words) in QUESTIONS {
+        let command: Vec<&str> = inside.iter().flatten().chain(*words).copied().collect();
+        archive.run(&format!("kernel/{name}"), &command);
     }
-    archive.run(&["uname", "-a"]);
-    archive.run(&["journalctl", "-u", "firsthopd", "-n", "5000", "-o", "short-iso", "--no-pager"]);
+    for (name, command) in MACHINE {
+        archive.run(name, command);
+    }
     archive.copy(Path::new("/etc/os-release"));
     match config::files(Path::new(config::DIRECTORY)) {
         Ok(files) => files.iter().for_each(|file| archive.copy(file)),
         Err(error) => archive.note(config::DIRECTORY, &crate::chain(&error)),
     }
-    archive.add("sysctl.txt", &settings());
-}
-
-/// `NAME = VALUE`, as sysctl(8) prints them.
-fn settings() -> String {
-    let mut text = String::new();
-    for (directory, names) in SETTINGS {
-        let devices = fs::read_dir(format!("/proc/sys/net/{directory}")).into_iter().flatten();
-        let mut devices: Vec<String> =
-            devices.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        devices.sort();
-        for device in devices {
-            for name in *names {
-                let path = format!("/proc/sys/net/{directory}/{device}/{name}");
-                let Ok(value) = fs::read_to_string(path) else { continue };
-                // as sysctl(8) writes a dot in a name
-                let device = device.replace('.', "/");
-                let directory = directory.replace('/', ".");
-                text.push_str(&format!("net.{directory}.{device}.{name} = {}\n", value.trim()));
-            }
-        }
-    }
-    text
 }
 
 /// The archive that grows, and a list of what is in it.
@@ -249,24 +225,19 @@ impl Archive {
         }
     }
 
-    /// What a command prints; its complaints are noted.
-    fn run(&mut self, command: &[&str]) {
-        let words: Vec<&str> = command.iter().map(|word| word.trim_start_matches('-')).collect();
-        let name = format!("commands/{}.txt", words.join("_"));
+    /// What a command prints; its first complaint is noted.
+    fn run(&mut self, name: &str, command: &[&str]) {
         let output =
             Command::new("timeout").arg(PATIENCE).args(command).stdin(Stdio::null()).output();
         match output {
             Ok(output) => {
-                if !output.stdout.is_empty() {
-                    self.put(&name, &output.stdout);
-                    self.list.push_str(&format!("{name}: {}\n", command.join(" ")));
-                }
+                self.put(name, &output.stdout);
                 let complaint = String::from_utf8_lossy(&output.stderr);
-                if let Some(line) = complaint.lines().next() {
-                    self.note(&name, line);
-                }
+                let complaint = complaint.lines().next();
+                let complaint = complaint.map_or_else(String::new, |line| format!(" ({line})"));
+                self.list.push_str(&format!("{name}: {}{complaint}\n", command.join(" ")));
             }
-            Err(error) => self.note(&name, &error.to_string()),
+            Err(error) => self.note(name, &error.to_string()),
         }
     }
 
