@@ -97,7 +97,7 @@ impl Saved {
         let asks_more = parameters.contains_key("address") || parameters.contains_key("recorded");
         let Some(mut told) = answer(method).filter(|_| !asks_more || method == "ListNeighbour")
         else {
-            return error("NotSaved", json!({}));
+            return error("NotSaved", &json!({}));
         };
         if let Some(dev) = parameters.get("dev").and_then(Value::as_str)
             && !self.knows(dev)
@@ -155,10 +155,10 @@ fn reply(parameters: Map<String, Value>) -> Reply {
 }
 
 fn no_such_device(dev: &str) -> Reply {
-    error("NoSuchDevice", json!({ "dev": dev }))
+    error("NoSuchDevice", &json!({ "dev": dev }))
 }
 
-fn error(name: &str, parameters: Value) -> Reply {
+fn error(name: &str, parameters: &Value) -> Reply {
     let parameters = parameters.as_object().cloned().unwrap_or_default();
     Reply { error: Some(format!("{NAME}.{name}")), parameters, ..Reply::default() }
 }
@@ -205,7 +205,7 @@ mod tests {
         saved
     }
 
-    fn rows(method: &str, parameters: Value) -> Vec<Value> {
+    fn rows(method: &str, parameters: &Value) -> Vec<Value> {
         let reply = saved().call(method, parameters.as_object().unwrap());
         assert_eq!(reply.error, None);
         reply.parameters.into_iter().find_map(|(_, rows)| rows.as_array().cloned()).unwrap()
@@ -214,30 +214,30 @@ mod tests {
     // Broken if a filter meant something else of a saved state than of a daemon.
     #[test]
     fn filters_are_those_of_the_daemon() {
-        assert_eq!(rows("ListVmac", json!({})).len(), 2);
+        assert_eq!(rows("ListVmac", &json!({})).len(), 2);
         for filter in [json!({ "dev": "vrrp5" }), json!({ "lower": "swp1" }), json!({ "vrid": 5 })]
         {
-            let rows = rows("ListVmac", filter.clone());
+            let rows = rows("ListVmac", &filter);
             assert_eq!(rows.len(), 1, "{filter}");
             assert_eq!(rows[0]["ifname"], "vrrp5", "{filter}");
         }
-        assert_eq!(rows("ListRoute", json!({ "dev": "swp2" }))[0]["dst"], "10.0.0.1");
-        assert_eq!(rows("ListRoute", json!({ "prefix": "::/0" }))[0]["dst"], "default");
-        assert_eq!(rows("ListRoute", json!({ "prefix": "10.0.0.1/32" })).len(), 1);
-        assert_eq!(rows("ListRoute", json!({ "table": 7 })).len(), 1);
+        assert_eq!(rows("ListRoute", &json!({ "dev": "swp2" }))[0]["dst"], "10.0.0.1");
+        assert_eq!(rows("ListRoute", &json!({ "prefix": "::/0" }))[0]["dst"], "default");
+        assert_eq!(rows("ListRoute", &json!({ "prefix": "10.0.0.1/32" })).len(), 1);
+        assert_eq!(rows("ListRoute", &json!({ "table": 7 })).len(), 1);
     }
 
     // Broken if what was not saved were answered with nothing, as if there were nothing.
     #[test]
     fn what_was_not_saved_is_an_error() {
-        let error = |method: &str, parameters: Value| {
+        let error = |method: &str, parameters: &Value| {
             let reply = saved().call(method, parameters.as_object().unwrap());
             reply.error.unwrap().rsplit('.').next().unwrap().to_owned()
         };
-        assert_eq!(error("Monitor", json!({})), "NotSaved");
-        assert_eq!(error("Status", json!({})), "NotSaved");
-        assert_eq!(error("ListRoute", json!({ "address": "10.0.0.1" })), "NotSaved");
-        assert_eq!(error("ListVmac", json!({ "dev": "vrrp7" })), "NoSuchDevice");
-        assert_eq!(error("Explain", json!({ "dev": "vrrp6" })), "NoSuchDevice");
+        assert_eq!(error("Monitor", &json!({})), "NotSaved");
+        assert_eq!(error("Status", &json!({})), "NotSaved");
+        assert_eq!(error("ListRoute", &json!({ "address": "10.0.0.1" })), "NotSaved");
+        assert_eq!(error("ListVmac", &json!({ "dev": "vrrp7" })), "NoSuchDevice");
+        assert_eq!(error("Explain", &json!({ "dev": "vrrp6" })), "NoSuchDevice");
     }
 }
