@@ -1,3 +1,4 @@
+#!/bin/bash
 # Installs, upgrades and purges the packages in a copy of the root file system. To be run in mount and network namespaces of its own.
 #
 #   newcomer.sh WORK FIRST LATER       directories: a place for the copy, the packages, and those of a later version
