@@ -22,7 +22,7 @@ test: ## what a change must pass: format, lints, tests, register vectors, networ
 	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
 		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
 
-test-all: ## test, and short fuzzes, a soak of ten minutes, the newest kernel
+test-all: ## test, and short fuzzes, the programs built once more elsewhere, a soak of ten minutes, the newest kernel
 	@begun=$$SECONDS; echo "make test-all: make test, then the rest"; failed=0; \
 		$(MAKE) test || failed=1; selftests/suite extra || failed=1; selftests/suite totals || failed=1; \
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
@@ -38,8 +38,8 @@ soak: ## random changes on a running switch for SOAK_SECONDS (600); a million wr
 fuzz: ## coverage-guided fuzzing, FUZZ_SECONDS (600) for each of its targets
 	$(call timed,selftests/fuzz.sh)
 
-dist: ## a tar archive of the programs and the documentation
-	$(call timed,selftests/lib/install.sh build; $(build); selftests/lib/dist.sh $(TARGET) $(VERSION))
+dist: ## static programs and the documentation as a tar archive; for another processor DIST_TARGET=aarch64-unknown-linux-gnu
+	$(call timed,selftests/lib/install.sh build; selftests/lib/dist.sh $(TARGET) $(VERSION) $(DIST_TARGET))
 
 lint: fmt clippy ## formatting and lints
 

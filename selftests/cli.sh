@@ -132,10 +132,8 @@ difference_is_3() {
 json_is_one_document() {
 	local object
 	for object in rif vmac route neigh port trap resource status diff "explain vrrp5"; do
-		# shellcheck disable=SC2086
 		fh r1 -j $object >"$RUN/out" || fail "exit $?: $object"
 		check holds True <"$RUN/out"
-		# shellcheck disable=SC2086
 		fh r1 -j -p $object >"$RUN/pretty" || fail "exit $?: -p $object"
 		[ "$(wc -l <"$RUN/pretty")" -gt 1 ] || [ "$(cat "$RUN/pretty")" = "[]" ] || fail "-p changes nothing: $object"
 		check holds True <"$RUN/pretty"
@@ -191,9 +189,7 @@ json_lines() { while read -r line; do json "$1" <<<"$line"; done; }
 text_is_for_people() {
 	local object
 	for object in rif vmac route neigh port trap resource status diff "explain vrrp5"; do
-		# shellcheck disable=SC2086
 		check fh r1 $object
-		# shellcheck disable=SC2086
 		! fh r1 $object | grep -q "$(printf '\033')" || fail "escape sequences in a pipe: $object"
 	done
 	check grep -q "$V5" <(fh r1 vmac)

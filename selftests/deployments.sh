@@ -54,7 +54,6 @@ machine() {
 		mkdir -p "$own/$directory"
 		mount --rbind "/run/$directory" "$own/$directory" || return
 	done
-	# shellcheck disable=SC2016 # for the inner shell
 	start "machine-$ns" "$ns" unshare --mount bash -c '
 		set -e
 		for directory in /etc/keepalived /etc/frr; do
@@ -96,7 +95,6 @@ shown() {
 	done
 }
 
-# shellcheck disable=SC2016 # for the inner shell
 ONE_BY_ONE='while IFS= read -r command; do eval "$command" </dev/null || { echo "failed: $command"; exit 1; }; done <<<"$1"'
 # step LABEL: runs the blocks of the guide that have it; each command must succeed, and each output be as shown.
 step() {

@@ -265,8 +265,8 @@ vlan_of_a_bridged_port_needs_a_copy() {
 # Broken if an advertisement were lost between two ports of a bridge, at once after they joined. netdevsim has no datapath of its own:
 # what could eat them here is a rule in software, or a rule that is left.
 advertisements_pass_between_bridged_ports() {
-	local round lost=0
-	for round in 1 2 3; do
+	local lost=0
+	for _ in 1 2 3; do
 		ip -n r1 link set p1 master br0
 		ip -n r1 link set p2 master br0
 		check eventually 2000 forwards

@@ -15,7 +15,6 @@ export PATH="$PATH:$HOME/.cargo/bin" CARGO_TERM_COLOR=never LC_ALL=C
 TARGETS="rtnetlink devlink chip session pipeline vrrp varlink config state control recording"
 TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 WORK=$TARGET_DIR/fuzz-corpus CORPUS=selftests/fuzz/corpus
-HOST=$(rustc -vV | sed -n 's/^host: //p')
 # Bytes of an input; seconds that one may take; MB of memory.
 LIMITS=(-max_len=4096 -timeout=20 -rss_limit_mb=2048)
 # Files of a committed corpus, beside those that have names.
@@ -45,6 +44,7 @@ binary() { echo "$TARGET_DIR/fuzz/$HOST/fuzz/fuzz-$1"; }
 
 begun=$SECONDS
 selftests/lib/install.sh fuzz || skip "what compiles libFuzzer is missing"
+HOST=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$WORK"
 if ! build 2>"$WORK/build.log"; then
 	cat "$WORK/build.log"

@@ -90,6 +90,7 @@ it_keeps_to_itself() {
 		print(*sorted(counted), file=open(sys.argv[1] + ".names", "w"))
 		sys.exit("\n".join(bad[:10]) if bad or counted["listen"] != 1 or len(counted) < 20 else 0)
 	END
+	# shellcheck disable=SC2181 # of what ends with END
 	[ $? = 0 ] || fail "it does what it should not: $(cat "$RUN/told")"
 	note "$(head -n 1 "$RUN/told")"
 	# Who is traced is that program.
@@ -192,7 +193,10 @@ system_calls_are_allowed() {
 		local one
 		for one; do
 			case $one in
-			@*) expanded $(groups "$one") ;;
+			@*)
+				# shellcheck disable=SC2046 # several
+				expanded $(groups "$one")
+				;;
 			*) echo "$one" ;;
 			esac
 		done

@@ -111,7 +111,7 @@ killed_while_writing() {
 	local round octet
 	for round in 1 2 3 4 5; do
 		for octet in $(seq 10 40); do
-			ip -n r1 link add mv$octet link swp1 address 00:00:5e:00:01:$(printf %02x "$octet") type macvlan mode private
+			ip -n r1 link add mv$octet link swp1 address 00:00:5e:00:01:"$(printf %02x "$octet")" type macvlan mode private
 			ip -n r1 link set mv$octet up
 			ip -n r1 addr add 192.0.2.$octet/32 dev mv$octet
 			[ "$octet" != $((15 + round * 4)) ] || stop firsthopd-r1 KILL

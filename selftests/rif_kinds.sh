@@ -448,8 +448,7 @@ default_pvid_changes() {
 vlan_filtering_toggles() {
 	bridged br0 "" swp1 swp2 && far && router br0 && ip -n w1 addr add 192.0.2.10/24 dev h1 || fail "set-up"
 	check fh r1 wait vmac dev vrrp5 state offload timeout 5
-	local round
-	for round in 1 2; do
+	for _ in 1 2; do
 		check agrees br0 fid None default
 		echoes w1:h1 "$H1"
 		r1 link set br0 type bridge vlan_filtering 1

@@ -24,6 +24,7 @@ all_offload() { fh_holds r1 "len(d) == $1 and all(v.state == 'offload' for v in 
 vrids() {
 	local n hex
 	for ((n = 1; n <= VRIDS; n++)); do
+		# shellcheck disable=SC2034 # for what is evaluated
 		printf -v hex %02x $n
 		eval "$1"
 	done >"$RUN/batch"

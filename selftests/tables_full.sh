@@ -114,7 +114,7 @@ mac_profile_of_an_incumbent() {
 
 # Broken if a virtual MAC too many pushed another out, or did not follow when one leaves.
 forwarding_database() {
-	local n mac
+	local n
 	routed 1
 	for n in 1 2 3 4 5 6 7; do check macvlan r1 swp1 vrrp$n 00:00:5e:00:01:0$n 10.0.1.10$n/32; done
 	check full fdb

@@ -127,10 +127,10 @@ trapped_by() {
 	local before after
 	before=$(chip r1 '{n: t.packets for n, t in dict.items(c.traps)}')
 	check_eq "$(frames probe h1:h1 r1:swp1 h2:h2~ h1:h1~ "$@" mac=$OTHER)" "1 0 0" "seen on swp1 h2 h1: $*"
-	after=$(chip r1 "sorted(n for n, t in dict.items(c.traps) if t.packets > $before[n])")
+	after=$(chip r1 "sorted(n for n, t in dict.items(c.traps) if t.packets > ${before}[n])")
 	echo "$after" >"$RUN/trapped"
 	# The frame and the marker of `probe`; the host's kernel may speak neighbour discovery, which has traps of its own.
-	check chip_holds r1 "c.traps.multicast.packets == $before['multicast'] + 2"
+	check chip_holds r1 "c.traps.multicast.packets == ${before}['multicast'] + 2"
 }
 # ordinary: none of the frame's traps is one that mlxsw has not.
 ordinary() {

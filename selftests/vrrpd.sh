@@ -161,11 +161,10 @@ knows_h1() { eventually 5000 sh -c "ip -n r1 neigh show 192.0.2.10 dev swp1 | gr
 
 # Broken if connections to the primary address did not outlive a change of roles: the host keeps the MAC that it knew.
 primary_address_loses_no_ping() {
-	local round
 	[ $HEARD = 0 ] || { skip "this kernel can't be told to hear a second MAC (neither tc flower nor nft)"; return; }
 	check ip -n h1 neigh replace 192.0.2.1 lladdr "$OWN" dev h1 nud permanent
 	check pings h1 192.0.2.1
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		check vrrpd master swp1 $V5 $VIP
 		check chip_soon r1 "macs($FID) == sorted(['$V5', '$OWN'])" $ACCEPTED
 		check knows_h1

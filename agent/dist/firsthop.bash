@@ -1,5 +1,6 @@
 # Completion of firsthop(1) for bash, with the names that the daemon knows. It belongs into bash-completion's directory
 # (/usr/share/bash-completion/completions/firsthop), or is read by `. firsthop.bash`.
+# shellcheck shell=bash
 
 # _firsthop_column OBJECT N: what stands in that column now; nothing without a daemon.
 _firsthop_column() { firsthop "${daemon[@]}" -br "$1" 2>/dev/null | awk -v n="$2" 'NR > 1 && $n != "-" { print $n }'; }

@@ -1,5 +1,5 @@
 //! What may be in the chip that a scan can't find? A file beside the daemon's socket, one line a fact. Here it is text that grows;
-//! [`file`] puts it where the next daemon finds it.
+//! [`mod@file`] puts it where the next daemon finds it.
 //!
 //! ```text
 //!   {"chip":"hwsim/0","generation":17}                              the chip, and since which reset

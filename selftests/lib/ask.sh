@@ -1,9 +1,12 @@
 # Sourced after lib.sh by scripts that ask much. One Python process (wire.py) answers for the chip, for JSON and about frames: in
 # User-Mode Linux, where a system call is dear, starting one for each question would take minutes. One question at a time: not
 # for what runs in the background.
+#
+# shellcheck shell=bash
 
 mkfifo "$RUN/ask" "$RUN/answer"
 "$PY" -ISB "$LIB/wire.py" "$RUN/ask" "$RUN/answer" 2>"$RUN/wire.log" &
+# shellcheck disable=SC2034,SC2154 # lib.sh declares it, and looks at it
 PID[wire]=$!
 exec 8>"$RUN/ask" 9<"$RUN/answer"
 

@@ -4,6 +4,8 @@
 #   w2 h2 ─┤ swp1 … swp6 of r1, and what a test makes of them      wN: a network namespace with the host behind port N
 #   …      │
 #
+# What is here is used by the scripts.
+# shellcheck shell=bash disable=SC2034
 . "$LIB/ask.sh"
 
 V5=00:00:5e:00:01:05 V6=00:00:5e:00:01:06 V7=00:00:5e:00:01:07
@@ -86,7 +88,6 @@ vlan() {
 bridged() {
 	local name=$1 options=$2 member
 	shift 2
-	# shellcheck disable=SC2086 # several options
 	r1 link add "$name" type bridge mcast_snooping 0 $options || return
 	for member; do r1 link set "$member" master "$name" || return; done
 	r1 link set "$name" up

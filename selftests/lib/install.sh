@@ -19,26 +19,32 @@ missing=() optional=()
 # need COMMAND PACKAGE: required. want COMMAND PACKAGE: used when there.
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 want() { command -v "$1" >/dev/null 2>&1 || optional+=("$2"); }
+# Debian has an interpreter without most of its library, which a minimal installation may have.
+need_python() { python3 -c 'import ctypes, json' 2>/dev/null || missing+=(python3); }
 want_daemons() { want keepalived keepalived; want /usr/lib/frr/vrrpd frr; want ucarp ucarp; want bird bird2; }
 
 case "${1:-test}" in
 build) ;;
 fuzz) need g++ g++ ;;
 uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
-test) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want_daemons; want nft nftables; want mandoc mandoc; want promtool prometheus; want lintian lintian ;;
-demo) need python3 python3-minimal; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
+test) need_python; need ip iproute2; need unshare util-linux; want_daemons; want nft nftables; want mandoc mandoc; want promtool prometheus; want lintian lintian; want shellcheck shellcheck; want debootstrap debootstrap ;;
+demo) need_python; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
 *) say "unknown set '$1': build, test, demo, fuzz or uml"; exit 1 ;;
 esac
 need gcc gcc
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 
-if [ "${1:-test}" != uml ] && ! command -v cargo >/dev/null 2>&1; then
-	if [ -x "$HOME/.cargo/bin/cargo" ]; then
+# Debian 12's own Rust, for example, is too old; Cargo would only complain of what it can't read.
+rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../../Cargo.toml")
+if [ "${1:-test}" != uml ]; then
+	found=$(cargo --version 2>/dev/null | cut -d' ' -f2)
+	if [ -z "$found" ] && [ -x "$HOME/.cargo/bin/cargo" ]; then
 		say "cargo is in ~/.cargo/bin, which is not on PATH: add it (. ~/.cargo/env)"
-	else
-		say "Rust is missing: install 1.88 or newer with rustup, then run this again"
+		exit 1
+	elif [ "$(printf '%s\n' "$rust" "${found:-0}" | sort -V | head -n 1)" != "$rust" ]; then
+		say "Rust $rust or newer is missing${found:+ (there is $found)}: install it with rustup, https://rustup.rs, then run this again"
+		exit 1
 	fi
-	exit 1
 fi
 
 if [ $((${#missing[@]} + ${#optional[@]})) = 0 ]; then

@@ -9,6 +9,8 @@
 #                                             swp1 swp2 …         (FH_CPU: tap or netdevsim)
 #
 # A test is a function named in ALL_TESTS; `check`, `check_fails`, `eventually` and `fail` inside it decide.
+#
+# shellcheck shell=bash
 
 set -u
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
@@ -231,6 +233,7 @@ pings() {
 # pings_end: leaves the JSON line of what was lost in $PINGS (not on stdout: a subshell could not wait for the end).
 pings_end() {
 	stop pings INT
+	# shellcheck disable=SC2034
 	PINGS=$(tail -n 1 "$RUN/pings")
 }
 
@@ -330,7 +333,7 @@ skip() { SKIPPED=$*; }
 tests_run() {
 	local test number=0 verdict
 	local -a tests
-	read -ra tests <<<"$(echo $ALL_TESTS)"
+	read -rd '' -a tests <<<"$ALL_TESTS" || :
 	[ $# = 0 ] || tests=("$@")
 	printf 'KTAP version 1\n1..%d\n' "${#tests[@]}"
 	for test in "${tests[@]}"; do

@@ -1,17 +1,18 @@
-# Installs, upgrades and purges the packages in a copy of the root file system. To be run in mount and network namespaces of its own.
+#!/bin/bash
+# Installs, upgrades and purges the packages in a copy of a root file system. To be run in mount and network namespaces of its own.
 #
-#   newcomer.sh WORK FIRST LATER       directories: a place for the copy, the packages, and those of a later version
+#   newcomer.sh WORK FIRST LATER ROOT       directories: a place for the copy, the packages, those of a later version, and what is copied
 #
 # Exit code 0 and a last line `done`: all was as it should be. 4: there can be no such copy here. Else the last line says what was not.
 
 set -eu
-work=$1 first=$(realpath "$2") later=$(realpath "$3")
+work=$1 first=$(realpath "$2") later=$(realpath "$3") lower=$(realpath "$4")
 mkdir "$work/root"
 {
 	mount -t tmpfs -o mode=755 none "$work/root" &&
 		cd "$work/root" &&
 		mkdir upper work merged &&
-		mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/upper,workdir=$PWD/work" merged &&
+		mount -t overlay overlay -o "lowerdir=$lower,upperdir=$PWD/upper,workdir=$PWD/work" merged &&
 		mount -t proc proc merged/proc &&
 		mount --rbind /dev merged/dev &&
 		mount -t tmpfs none merged/run
@@ -20,6 +21,8 @@ mkdir merged/packages
 cp "$first"/*.deb merged/packages
 mkdir merged/packages/later
 cp "$later"/*.deb merged/packages/later
+# Something to explain. Not from inside: a bare system has no ip.
+ip link add d0 type bridge && ip addr add 192.0.2.1/24 dev d0 && ip link set d0 up
 
 cat >merged/packages/steps.sh <<'END'
 set -eu
@@ -43,7 +46,6 @@ install -d -o firsthop -g firsthop -m 750 /run/firsthop
 firsthopd >daemon.log 2>&1 &
 daemon=$!
 for n in $(seq 100); do [ -S /run/firsthop/firsthop.sock ] && break; sleep 0.1; done
-ip link add d0 type bridge && ip addr add 192.0.2.1/24 dev d0 && ip link set d0 up
 firsthop status
 firsthop -j status | grep -q '"mode":"observe"' || fail "it writes without having been told to"
 firsthop rif >/dev/null && firsthop vmac >/dev/null || fail "no answer"

@@ -14,6 +14,9 @@
 #
 # Roles are judged by the chips: is the virtual MAC in the chip, and does a frame for it, given to the router's wire, reach the
 # CPU? What Linux forwards by itself is thus never seen.
+#
+# What is here is used by the scripts.
+# shellcheck shell=bash disable=SC2034
 . "$LIB/ask.sh"
 
 VIP4=192.0.2.254 V5=00:00:5e:00:01:05 W5=00:00:5e:00:02:05
@@ -286,8 +289,8 @@ swept() {
 		for name in "${!PID[@]}"; do
 			alive "$name" || continue
 			case $name in
-			keepalived-$ns) keepalived_killed "$ns" ;;
-			zebra-$ns | vrrpd-$ns | ucarp-$ns) stop "$name" KILL ;;
+			"keepalived-$ns") keepalived_killed "$ns" ;;
+			"zebra-$ns" | "vrrpd-$ns" | "ucarp-$ns") stop "$name" KILL ;;
 			esac
 		done
 		# All at once: one by one each takes the kernel 20 ms.

@@ -209,12 +209,11 @@ former_active_stands_still() {
 
 # Broken if it acted on each message that waited instead of on how it ends: what is right in the chip is not written.
 there_and_back_while_it_stands_still() {
-	local round
 	shared
 	mark r1 && mark r2
 	stands() {
 		kill -STOP "${PID[firsthopd-r1]}" "${PID[firsthopd-r2]}"
-		for round in 1 2 3; do
+		for _ in 1 2 3; do
 			check ip -n r1 link set $DEV4 down
 			check eventually 20000 r2_has_address
 			check ip -n r1 link set $DEV4 up

@@ -124,8 +124,7 @@ once_a_change() {
 }
 # flapped COMMAND...: after a flap of r2's link, made by the command, it is a backup as before, and nothing was written.
 flapped() {
-	local try
-	for try in 1 2 3; do
+	for _ in 1 2 3; do
 		marked r2
 		check "$@" || return
 		check eventually 10000 carrier r2 swp1

@@ -112,7 +112,7 @@ advertisements_reach_the_backup() {
 	local before
 	pair
 	before=$(chip r2 "[c.traps.ipv4_vrrp.packets, c.traps.ipv6_vrrp.packets]")
-	check chip_soon r2 "c.traps.ipv4_vrrp.packets > $before[0] + 5 and c.traps.ipv6_vrrp.packets > $before[1] + 5" 10000
+	check chip_soon r2 "c.traps.ipv4_vrrp.packets > ${before}[0] + 5 and c.traps.ipv6_vrrp.packets > ${before}[1] + 5" 10000
 	check chip_holds r2 "c.traps.ipv4_vrrp.policed == 0 and c.traps.ipv6_vrrp.policed == 0"
 	check backup r2 && check backup6 r2
 	check swept
@@ -277,14 +277,13 @@ reload_with_another_vrid() {
 
 # Broken if a change of roles touched the interface itself: connections to the router's own address must not notice.
 primary_address_keeps_its_connections() {
-	local round
 	mark r1 && mark r2
 	start server r1 "$PY" -ISB "$LIB/tcp.py" serve 192.0.2.1 7000
 	check eventually 5000 grep -q listening "$RUN/server.log"
 	start talk h "$PY" -ISB "$LIB/tcp.py" talk 192.0.2.1 7000
 	check eventually 5000 grep -q connected "$RUN/talk.log"
 	pair
-	for round in 1 2; do
+	for _ in 1 2; do
 		check keepalived_off r1
 		r2_took_over
 		check keepalived_on r1 "$(vr4 150; vr6 150)"
@@ -423,8 +422,8 @@ unicast_peers() {
 	check keepalived_on r2 "$(vr4 100 'unicast_peer { 192.0.2.1 }')"
 	check backup r2
 	before=$(chip r2 "[c.traps.local_route.packets, (c.traps.get('ipv4_vrrp') or {}).get('packets', 0)]")
-	check chip_soon r2 "c.traps.local_route.packets > $before[0] + 10" 10000
-	check chip_holds r2 "(c.traps.get('ipv4_vrrp') or {}).get('packets', 0) == $before[1]"
+	check chip_soon r2 "c.traps.local_route.packets > ${before}[0] + 10" 10000
+	check chip_holds r2 "(c.traps.get('ipv4_vrrp') or {}).get('packets', 0) == ${before}[1]"
 	check backup r2
 	check keepalived_off r1
 	check active r2 && check leaves_alone r1 $V5 && check lan_sends $V5 2 && check answers $VIP4

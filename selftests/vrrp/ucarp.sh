@@ -86,9 +86,8 @@ lacks_it() { chip_soon "$1" "rif('$2').rif == $3 and '$V5' not in macs() and '$2
 
 # Broken if the MAC of a port that moves from one router to the other stayed, was late, or cost an interface.
 vrrpd_hands_the_mac_over() {
-	local round
 	mark r1 && mark r2
-	for round in 1 2; do
+	for _ in 1 2; do
 		check slave_if_master r2 "$OWN2"
 		check master r1
 		check has_it r1 "$OWN1" "$RIF1" && check lacks_it r2 "$OWN2" "$RIF2" && check lan_sends $V5 1
@@ -114,14 +113,13 @@ heard() {
 }
 # Broken if a change of roles, by which the port's MAC changes, broke what hosts have with its primary address by the former one.
 vrrpd_keeps_connections_to_the_primary_address() {
-	local round
 	heard r1 "$OWN1" || { skip "this kernel can't be told to hear a second MAC (neither tc flower nor nft)"; return; }
 	start server r1 "$PY" -ISB "$LIB/tcp.py" serve 192.0.2.1 7000
 	check eventually 5000 grep -q listening "$RUN/server.log"
 	check ip -n h neigh replace 192.0.2.1 lladdr "$OWN1" dev h3 nud permanent
 	start talk h "$PY" -ISB "$LIB/tcp.py" talk 192.0.2.1 7000
 	check eventually 5000 grep -q connected "$RUN/talk.log"
-	for round in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		check master r1
 		check has_it r1 "$OWN1" "$RIF1"
 		check slave r1 "$OWN1"

@@ -9,7 +9,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket,
     sockopt,
 };
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -41,8 +41,8 @@ struct Part {
 pub(super) fn fetch(path: &Path) -> io::Result<ChipCounters> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE, 0))?;
-    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::new(PATIENCE, 0))?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(PATIENCE))?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     send(socket.as_raw_fd(), br#"{"request":"counters"}"#, MsgFlags::MSG_NOSIGNAL)?;
     let mut buffer = vec![0; LONGEST];

@@ -79,11 +79,21 @@ fn agent(checks: &mut Checks, status: &Status, around: &impl Surroundings) {
         (None, _) => (Some(CheckResult::Warning), format!("No switch chip at {socket}")),
     };
     checks.tell("chip", bad, text, "Start `hwsim run`, or say where it is with --hwsim SOCKET.");
-    let (bad, text) = match device.mode {
-        Mode::Manage => (None, "The agent writes to the chip"),
-        Mode::Observe => (Some(CheckResult::Warning), "The agent only observes"),
+    let (bad, text, fix) = match (device.mode, &device.handle) {
+        (Mode::Manage, _) => (None, "The agent writes to the chip", ""),
+        (Mode::Observe, Some(_)) => (
+            Some(CheckResult::Warning),
+            "The agent only observes",
+            "Start firsthopd without --observe, with `[device] manage = true`.",
+        ),
+        // As after an installation: there is no chip that it would write to without a word.
+        (Mode::Observe, None) => (
+            Some(CheckResult::Warning),
+            "The agent only observes: there is nothing that it may write to",
+            "Nothing once a simulated chip is there; `[device] manage = true` for bridges of Linux's own, and for switches that have a driver in \
+             the kernel.",
+        ),
     };
-    let fix = "Start firsthopd without --observe, with `[device] manage = true`.";
     checks.tell("mode", bad, text.to_owned(), fix);
     let bad = status.stale.then_some(CheckResult::Failure);
     let text = if status.stale { "Events may have been missed" } else { "No event was missed" };

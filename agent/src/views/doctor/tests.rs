@@ -73,6 +73,11 @@ fn surroundings() {
     assert_eq!(told(&deaf), [silent, "orphan 2"]);
     deaf.liveness = watch(Power::Off, None);
     assert_eq!(told(&deaf), Vec::<String>::new(), "as configured");
+    let mut installed = status.clone();
+    installed.device =
+        Device { handle: None, connected: false, mode: Mode::Observe, ..installed.device };
+    let nothing = "The agent only observes: there is nothing that it may write to";
+    assert_eq!(told(&installed), ["No switch chip at /run/hwsim/hwsim.sock", nothing]);
     let poor = [
         ("net/ipv4/ip_forward", "0"),
         ("net/ipv4/conf/swp1/arp_ignore", "0"),
