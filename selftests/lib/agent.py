@@ -16,6 +16,8 @@ class Agent:
         self.socket.settimeout(limit)
         self.socket.connect(path)
         self.rest = b""
+        # Whether more answers follow the last one.
+        self.continues = False
 
     def fileno(self):
         return self.socket.fileno()
@@ -39,6 +41,7 @@ class Agent:
             self.rest += data
         message, self.rest = self.rest.split(b"\0", 1)
         told = json.loads(message)
+        self.continues = told.get("continues", False)
         if "error" in told:
             raise Refused(told["error"], told.get("parameters"))
         return told.get("parameters", {})

@@ -339,6 +339,7 @@ tests_run() {
 	for test in "${tests[@]}"; do
 		number=$((number + 1)) RET=0 SKIPPED=''
 		if declare -F "$test" >/dev/null; then "$test"; else fail "there is no test $test"; fi
+		reasons_are_told
 		verdict=ok
 		[ "$RET" = 0 ] || { verdict='not ok' FAILED=$((FAILED + 1)); }
 		if [ -n "$SKIPPED" ] && [ "$RET" = 0 ]; then
@@ -351,6 +352,18 @@ tests_run() {
 	[ "$FAILED" = 0 ] || show_logs
 	[ "$FAILED" = 0 ]
 	exit
+}
+
+# All that a daemon shows and that is not in the chip has a documented reason, and `explain` ends with what to do. Looked at after each
+# test, of every daemon that runs: each reason is explained once a script.
+reasons_are_told() {
+	local name ns wrong
+	for name in "${!PID[@]}"; do
+		ns=${name#firsthopd-}
+		[ "$ns" != "$name" ] && alive "$name" && [ -S "/run/firsthop/$ns/firsthop.sock" ] || continue
+		wrong=$("$PY" -ISB "$LIB/reasons.py" "/run/firsthop/$ns/firsthop.sock" "$FIRSTHOP" "$ROOT/docs/reasons.md" "$RUN/reasons" 2>&1) ||
+			fail "of $ns: $wrong"
+	done
 }
 
 # Every daemon that still runs, in step with its chip, believes what is so. A script in which somebody else writes to the chip behind

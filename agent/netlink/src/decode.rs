@@ -32,6 +32,8 @@ mod vlan;
 
 use std::fmt;
 
+pub(crate) use link::{kind_of, promiscuity_of};
+
 use firsthop_model::IfIndex;
 use firsthop_model::fib::FibEvent;
 use firsthop_model::topology::Event;

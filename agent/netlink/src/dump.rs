@@ -38,6 +38,7 @@ use crate::socket::{Buffers, Received, RouteSocket};
 use crate::subject::Subject;
 pub use reply::{FibReply, Reply, Rows};
 pub use table::Table;
+pub(crate) use table::links_request;
 use table::{Only, Trust};
 
 /// Dumps of one table until it counts as changing too fast.

@@ -122,6 +122,21 @@ impl Counters {
     }
 }
 
+/// What the kernel granted a [`GroupSocket`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hearing {
+    /// What it hears of.
+    pub of: &'static str,
+    /// The queue that was asked for, in octets.
+    pub asked: usize,
+    /// The queue that there is, as the kernel counts: twice what was asked for, or less.
+    pub granted: usize,
+    /// The groups that it joined: names without RTNLGRP_.
+    pub groups: Vec<&'static str>,
+    /// The one that the kernel refused: its name, what is not heard, what the kernel said.
+    pub refused: Option<String>,
+}
+
 /// The socket that hears what exists: devices, addresses, VLANs, MACs.
 pub type EventSocket = GroupSocket<Event>;
 /// The socket that hears what the kernel forwards by: routes, next-hop objects, neighbours. Not all of it: see
@@ -133,6 +148,9 @@ pub struct GroupSocket<E> {
     socket: RouteSocket,
     counters: Counters,
     drops: u32,
+    asked: usize,
+    /// The group that the kernel does not have, and what it said.
+    deaf_to: Option<String>,
     subject: PhantomData<fn() -> E>,
 }
 
@@ -158,9 +176,10 @@ impl<E: Subject> GroupSocket<E> {
         socket.drop_noise(E::NOISE);
         socket.join(E::GROUPS)?;
         let (group, of) = E::YOUNG_GROUP;
-        if let Err(error) = socket.join(&[group]) {
+        let deaf_to = socket.join(&[group]).err().map(|error| {
             tracing::warn!(%error, "No word about {of}");
-        }
+            format!("{} ({of}): {}", group.1, error.source)
+        });
         if socket.receive_buffer() < buffers.receive {
             tracing::warn!(
                 effective = socket.receive_buffer(),
@@ -169,7 +188,21 @@ impl<E: Subject> GroupSocket<E> {
                  (grant CAP_NET_ADMIN or raise net.core.rmem_max)"
             );
         }
-        Ok(Self { socket, counters: Counters::default(), drops, subject: PhantomData })
+        let asked = buffers.receive;
+        let counters = Counters::default();
+        Ok(Self { socket, counters, drops, asked, deaf_to, subject: PhantomData })
+    }
+
+    /// What the kernel granted.
+    pub fn hearing(&self) -> Hearing {
+        let young = self.deaf_to.is_none().then_some(&E::YOUNG_GROUP.0);
+        Hearing {
+            of: E::HEARS_OF,
+            asked: self.asked,
+            granted: self.receive_buffer(),
+            groups: E::GROUPS.iter().chain(young).map(|(_, name)| *name).collect(),
+            refused: self.deaf_to.clone(),
+        }
     }
 
     /// What the kernel may queue here, as it counts (twice what was asked for where nothing limits it).

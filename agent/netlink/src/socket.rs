@@ -24,6 +24,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::error::OpenError;
+use crate::subject::Group;
 use crate::sys;
 
 /// Sizes of a socket's buffers.
@@ -101,8 +102,9 @@ impl RouteSocket {
     }
 
     /// Joins groups of RTNLGRP_*.
-    pub(crate) fn join(&self, groups: &[u32]) -> Result<(), OpenError> {
-        let joined = self.fd.get_ref().add_mcast_membership(Groups::new_groups(groups));
+    pub(crate) fn join(&self, groups: &[Group]) -> Result<(), OpenError> {
+        let numbers: Vec<u32> = groups.iter().map(|(number, _)| *number).collect();
+        let joined = self.fd.get_ref().add_mcast_membership(Groups::new_groups(&numbers));
         joined.map_err(|error| failed("NETLINK_ADD_MEMBERSHIP", into_io(error)))
     }
 

@@ -18,14 +18,19 @@ use crate::dump::Table;
 use crate::filter;
 use crate::message::Message;
 
+/// A multicast group: its number, and its name without RTNLGRP_.
+pub(crate) type Group = (u32, &'static str);
+
 /// A kind of event, and where it comes from.
 pub trait Subject: Debug + PartialEq + Sized {
     /// What its socket is called.
     const SOCKET: &'static str;
+    /// What its socket hears of.
+    const HEARS_OF: &'static str;
     /// Groups of RTNLGRP_* (include/uapi/linux/rtnetlink.h).
-    const GROUPS: &'static [u32];
+    const GROUPS: &'static [Group];
     /// A group that old kernels do not have, and what is not heard without it.
-    const YOUNG_GROUP: (u32, &'static str);
+    const YOUNG_GROUP: (Group, &'static str);
     /// Keeps off the socket what would be ignored.
     const NOISE: &'static [sock_filter];
 
@@ -36,11 +41,13 @@ pub trait Subject: Debug + PartialEq + Sized {
     fn is_of(&self, table: Table) -> bool;
 }
 
-/// RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR; RTNLGRP_BRVLAN.
 impl Subject for Event {
     const SOCKET: &'static str = "EventSocket";
-    const GROUPS: &'static [u32] = &[1, 3, 5, 9];
-    const YOUNG_GROUP: (u32, &'static str) = (33, "VLANs of bridges: Linux before 5.6");
+    const HEARS_OF: &'static str = "devices";
+    const GROUPS: &'static [Group] =
+        &[(1, "LINK"), (3, "NEIGH"), (5, "IPV4_IFADDR"), (9, "IPV6_IFADDR")];
+    const YOUNG_GROUP: (Group, &'static str) =
+        ((33, "BRVLAN"), "VLANs of bridges: Linux before 5.6");
     const NOISE: &'static [sock_filter] = &filter::NOISE;
 
     fn decode(message: &Message<'_>) -> Decoded {
@@ -58,11 +65,12 @@ impl Subject for Event {
     }
 }
 
-/// RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE; RTNLGRP_NEXTHOP.
 impl Subject for FibEvent {
     const SOCKET: &'static str = "FibSocket";
-    const GROUPS: &'static [u32] = &[3, 7, 11];
-    const YOUNG_GROUP: (u32, &'static str) = (32, "next-hop objects: Linux before 5.3");
+    const HEARS_OF: &'static str = "routes";
+    const GROUPS: &'static [Group] = &[(3, "NEIGH"), (7, "IPV4_ROUTE"), (11, "IPV6_ROUTE")];
+    const YOUNG_GROUP: (Group, &'static str) =
+        ((32, "NEXTHOP"), "next-hop objects: Linux before 5.3");
     const NOISE: &'static [sock_filter] = &filter::NOT_OF_HOSTS;
 
     fn decode(message: &Message<'_>) -> Decoded<Self> {

@@ -273,7 +273,7 @@ impl Daemon {
                 }
             }
             Request::Doctor => {
-                let mut checks = views::check(reconciler, &self.status(), &Here);
+                let mut checks = views::check(reconciler, &self.status(), &Here(&self.observer));
                 checks.extend(devices.checks(reconciler));
                 Reply::of(&json!({ "checks": checks }))
             }

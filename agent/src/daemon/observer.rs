@@ -17,7 +17,7 @@ use std::thread;
 use firsthop_model::fib::FibSnapshot;
 use firsthop_model::topology::{Event, Snapshot};
 use firsthop_netlink::{
-    Buffers, Counters, Dumper, EventSocket, FibSocket, OpenError, SnapshotError,
+    Buffers, Counters, Dumper, EventSocket, FibSocket, Hearing, OpenError, SnapshotError,
 };
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -243,6 +243,12 @@ impl Observer {
     pub(super) fn counters(&self) -> Counters {
         let routes = self.routes.as_ref().map(FibSocket::counters).unwrap_or_default();
         self.events.counters().and(routes).and(self.closed)
+    }
+
+    /// What the kernel granted the event sockets.
+    pub(super) fn hearing(&self) -> Vec<Hearing> {
+        let routes = self.routes.as_ref().map(FibSocket::hearing);
+        [self.events.hearing()].into_iter().chain(routes).collect()
     }
 
     /// Octets that the kernel may queue for the event socket, as it counts.

@@ -1,26 +1,38 @@
-//! What `doctor` looks at outside the agent: /proc, as the daemon's network namespace has it.
+//! What `doctor` looks at outside the agent: files, as the daemon's sandbox shows them, and what the kernel answers in passing.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 
+use firsthop_model::IfIndex;
+use firsthop_netlink::{Hearing, has_kind, netns_name, promiscuity};
+
+use super::observer::Observer;
 use crate::views::Surroundings;
-
-/// CAP_NET_ADMIN (include/uapi/linux/capability.h).
-const CAP_NET_ADMIN: u32 = 12;
 
 /// This process and its kernel.
 #[derive(Debug)]
-pub(super) struct Here;
+pub(super) struct Here<'a>(pub(super) &'a Observer);
 
-impl Surroundings for Here {
-    fn sysctl(&self, path: &str) -> Option<String> {
-        let text = fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
-        Some(text.trim().to_owned())
+impl Surroundings for Here<'_> {
+    fn file(&self, path: &str) -> Result<String, ErrorKind> {
+        let text = fs::read_to_string(path).map_err(|error| error.kind())?;
+        Ok(text.trim().to_owned())
     }
 
-    fn may_administer(&self) -> bool {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-        let set = effective.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-        set.is_some_and(|set| set >> CAP_NET_ADMIN & 1 == 1)
+    fn has_kind(&self, kind: &str) -> Option<bool> {
+        has_kind(kind)
+    }
+
+    fn promiscuity(&self) -> Option<BTreeMap<IfIndex, u32>> {
+        promiscuity()
+    }
+
+    fn hearing(&self) -> Vec<Hearing> {
+        self.0.hearing()
+    }
+
+    fn netns(&self) -> Option<String> {
+        netns_name()
     }
 }

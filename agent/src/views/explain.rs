@@ -107,11 +107,8 @@ pub fn explain(reconciler: &Reconciler, link: &Link) -> Explanation {
 
 /// How something stands of which the chip knows nothing.
 fn standing_of(verdict: &Verdict) -> Standing {
-    Standing {
-        state: verdict.reason().map_or(State::Pending, Reason::state),
-        reason: verdict.reason(),
-        text: None,
-    }
+    let reason = verdict.reason().unwrap_or(Reason::Unacknowledged);
+    Standing { state: reason.state(), reason: Some(reason), text: None }
 }
 
 /// A bridge member without addresses: what matters of it is whether the chip bridges it.

@@ -169,7 +169,8 @@ impl<'a> Fate<'a> {
             (None, Some(action)) if is_sure && is_right(reconciler, way, action) => State::Offload,
             (None, _) => State::Pending,
         };
-        Self { state, reason, action }
+        let unsaid = (state == State::Pending).then_some((Reason::Unacknowledged, None));
+        Self { state, reason: reason.or(unsaid), action }
     }
 }
 

@@ -24,6 +24,7 @@ mod scenario;
 mod shortage;
 mod steps;
 mod stories;
+mod why;
 mod world;
 mod writes;
 

@@ -28,6 +28,7 @@ use hwsim::chip::{
 use crate::action::{Failing, Refusal};
 use crate::frames;
 use crate::judge::{Way, place_name};
+use crate::why::everything_says_why;
 use crate::world::{CHIP_ID, EXCLUDED, PORTS, World};
 
 /// More writes than any story needs; a plan that never ends is found by it.
@@ -192,7 +193,7 @@ impl Rig {
                 Some((change, true)) => watch(self, &change)?,
                 Some((_, false)) => {}
                 None if self.reconciler.needs_read_back() => self.read_doubtful()?,
-                None => return Ok(()),
+                None => return everything_says_why(&self.reconciler),
             }
         }
         Err(format!("The agent does not come to rest; still outstanding: {:#?}", self.outstanding))

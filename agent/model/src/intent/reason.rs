@@ -180,6 +180,18 @@ reasons! {
         "The route has more next hops than a group of the chip."
         "Packets to it go to the CPU, and the kernel routes them."
         "Use fewer next hops."
+    RoutedByKernel "routed_by_kernel" NotOffloaded
+        "The configuration leaves routes to the kernel (`routing = \"cpu\"`)."
+        "Packets between networks go to the CPU, and the kernel routes them."
+        "Remove `routing = \"cpu\"` from firsthop.toml, and let the daemon read it again (`systemctl reload firsthopd`)."
+    NoVirtualRouter "no_virtual_router" NotOffloaded
+        "No device in the table's VRF has a router interface."
+        "The chip gets no packet that this table is looked up for."
+        "Nothing, unless the chip should route there: give a device of the VRF an address (`firsthop rif` lists those that have one)."
+    RouteNotLookedUp "route_not_looked_up" NotOffloaded
+        "A chip looks for no route of such a destination: loopback, link-local or multicast."
+        "Packets to it are dropped or go to the CPU, by what they are."
+        "Nothing: `firsthop trap` shows what goes to the CPU."
     NoPvid "no_pvid" Held
         "The VLAN-aware bridge has no PVID, so its own addresses are in no VLAN."
         "The chip has no router interface for it, and the kernel sees no untagged frames for it either."
@@ -296,6 +308,11 @@ reasons! {
         "A write to the chip waits to be made again."
         "The former state is kept meanwhile."
         "Nothing; `firsthop wait synced` waits for it."
+    Unacknowledged "unacknowledged" Pending
+        "The chip has not acknowledged it yet."
+        "The former state holds meanwhile."
+        "Nothing; `firsthop wait synced` waits for it. It stays so while the chip does not answer or the daemon only observes \
+         (`firsthop status`)."
     VridConflict "vrid_conflict" Offload
         "Another VRID of this family holds the router interface's fast-path slot."
         "None for forwarding: frames for this MAC reach the router through the forwarding database."
@@ -331,7 +348,9 @@ mod tests {
     fn codes_are_the_serialised_names() {
         for reason in Reason::ALL {
             assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{}\"", reason.code()));
-            assert!(!reason.fix().is_empty() && !reason.effect().is_empty());
+            for text in [reason.sentence(), reason.effect(), reason.fix()] {
+                assert!(text.ends_with('.') && text.len() > 8, "{reason:?}: {text}");
+            }
         }
     }
 

@@ -57,6 +57,11 @@ impl Standing {
         Self { state, reason: None, text: None }
     }
 
+    /// On its way.
+    const fn pending() -> Self {
+        Self::with(Reason::Unacknowledged)
+    }
+
     const fn with(reason: Reason) -> Self {
         Self { state: reason.state(), reason: Some(reason), text: None }
     }
@@ -232,7 +237,7 @@ impl Reconciler {
         let verdict = self.units.get(&ifindex).and_then(|unit| unit.rif.as_ref());
         let moving = self.due.contains(object) || self.runs.contains_key(&object);
         let Some(verdict) = verdict else {
-            return self.applied_rif(ifindex).map(|_| Standing::plain(State::Pending));
+            return self.applied_rif(ifindex).map(|_| Standing::pending());
         };
         if let Some(trouble) = self.troubles.get(&object) {
             return Some(Standing::troubled(trouble));
@@ -242,7 +247,7 @@ impl Reconciler {
         }
         let there = self.applied_rif(ifindex).is_some();
         Some(match verdict.reason() {
-            _ if moving => Standing::plain(State::Pending),
+            _ if moving => Standing::pending(),
             Some(reason) => Standing::with(reason),
             None if there => Standing::plain(State::Offload),
             None => self.virtual_router_standing(ifindex),
@@ -256,7 +261,7 @@ impl Reconciler {
         match verdict.reason() {
             Some(reason) => Standing::with(reason),
             None if self.due.iter().chain(self.runs.keys().copied()).any(|o| of_bridge(&&o)) => {
-                Standing::plain(State::Pending)
+                Standing::pending()
             }
             None => {
                 let mut troubles = self.troubles.iter().filter(|(object, _)| of_bridge(object));
@@ -279,7 +284,7 @@ impl Reconciler {
         let programmed = row.as_ref().is_some_and(|row| self.applied.get(row).is_some());
         if let Some(reason) = verdict.reason() {
             let leaving = moving && programmed && !self.accepts(lower, link.mac);
-            return if leaving { Standing::plain(State::Pending) } else { Standing::with(reason) };
+            return if leaving { Standing::pending() } else { Standing::with(reason) };
         }
         if let Some(refusal) = row.as_ref().and_then(|row| self.refusals.get(row)) {
             return Standing::troubled(&refusal.trouble);
@@ -291,7 +296,7 @@ impl Reconciler {
             };
         }
         let blamed = object.and_then(|object| self.troubles.get(&object));
-        blamed.map_or(Standing::plain(State::Pending), Standing::troubled)
+        blamed.map_or(Standing::pending(), Standing::troubled)
     }
 
     /// How a macvlan stands over a bridge of Linux's own.
@@ -311,11 +316,9 @@ impl Reconciler {
             (None, Some(Holding::Held)) => Standing::plain(State::Offload),
             (None, Some(Holding::Taken)) => Standing::with(Reason::FdbConflict),
             (None, Some(Holding::Refused(text))) => refused(text),
-            (None, Some(Holding::Moving) | None) => Standing::plain(State::Pending),
+            (None, Some(Holding::Moving) | None) => Standing::pending(),
             // It leaves, or can't be removed.
-            (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted() => {
-                Standing::plain(State::Pending)
-            }
+            (Some(_), Some(Holding::Held | Holding::Moving)) if !wanted() => Standing::pending(),
             (Some(_), Some(Holding::Refused(text))) if !wanted() => refused(text),
             (Some(reason), _) => Standing::with(reason),
         }
@@ -416,7 +419,7 @@ impl Reconciler {
         let interface = self.units.get(&ifindex).and_then(|unit| unit.router_interface.as_ref());
         let table = interface.map(|interface: &RouterInterface| interface.table);
         let trouble = table.and_then(|table| self.troubles.get(&Object::VirtualRouter(table)));
-        trouble.map_or(Standing::plain(State::Pending), Standing::troubled)
+        trouble.map_or(Standing::pending(), Standing::troubled)
     }
 
     /// A row of the interface's own that the chip refused: its MAC's record or a destination, but not a virtual MAC.

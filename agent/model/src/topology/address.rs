@@ -8,6 +8,8 @@ use crate::IfIndex;
 
 /// IFA_FLAGS bits that matter here (include/uapi/linux/if_addr.h).
 pub mod ifa_flags {
+    /// IPv4: another address of the subnet came first.
+    pub const SECONDARY: u32 = 0x01;
     /// Duplicate-address detection failed.
     pub const DADFAILED: u32 = 0x08;
     /// Duplicate-address detection has not finished.
@@ -52,6 +54,11 @@ impl Address {
     /// An IPv6 address of fe80::/10.
     pub fn is_link_local_v6(&self) -> bool {
         matches!(self.ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+    }
+
+    /// IPv4: goes with the first address of its subnet, unless `promote_secondaries` is set (IFA_F_SECONDARY).
+    pub const fn is_secondary(&self) -> bool {
+        self.ip.is_ipv4() && self.flags & ifa_flags::SECONDARY != 0
     }
 
     /// IFA_F_TENTATIVE

@@ -23,6 +23,7 @@ const IFLA_WIRELESS: u16 = 11;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_CARRIER: u16 = 33;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROTO_DOWN: u16 = 39;
@@ -151,6 +152,23 @@ fn altnames(properties: Attributes<'_>) -> Result<Vec<String>, Fault> {
         }
     }
     Ok(names)
+}
+
+/// RTM_NEWLINK: IFLA_INFO_KIND, if there is one.
+pub(crate) fn kind_of(payload: &[u8]) -> Option<String> {
+    let linkinfo = find(split(payload).ok()?.attributes, IFLA_LINKINFO)?;
+    find(linkinfo.nested(), info::IFLA_INFO_KIND)?.text().ok()
+}
+
+/// RTM_NEWLINK: the device, and IFLA_PROMISCUITY.
+pub(crate) fn promiscuity_of(payload: &[u8]) -> Option<(IfIndex, u32)> {
+    let header = split(payload).ok()?;
+    let count = find(header.attributes, IFLA_PROMISCUITY)?;
+    Some((header.ifindex, count.u32().ok()?))
+}
+
+fn find(attributes: Attributes<'_>, kind: u16) -> Option<Attribute<'_>> {
+    attributes.flatten().find(|attribute| attribute.kind == kind)
 }
 
 /// The port of a device; the kernel leaves the nest empty where it has no room for it (`rtnl_fill_devlink_port`).

@@ -80,18 +80,7 @@ impl Table {
         };
         match self {
             Self::Links => {
-                let mut payload = vec![0; 16];
-                payload.extend(8_u16.to_ne_bytes());
-                payload.extend(IFLA_EXT_MASK.to_ne_bytes());
-                payload.extend(RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-                if only == Only::Ipvlans {
-                    payload.extend(16_u16.to_ne_bytes());
-                    payload.extend(IFLA_LINKINFO.to_ne_bytes());
-                    payload.extend(11_u16.to_ne_bytes());
-                    payload.extend(IFLA_INFO_KIND.to_ne_bytes());
-                    payload.extend(b"ipvlan\0\0");
-                }
-                (RTM_GETLINK, payload)
+                (RTM_GETLINK, links_request((only == Only::Ipvlans).then_some("ipvlan")))
             }
             Self::Ipv4Addresses => of(RTM_GETADDR, AF_INET, 8),
             Self::Ipv6Addresses => of(RTM_GETADDR, AF_INET6, 8),
@@ -145,6 +134,24 @@ impl Table {
             _ => false,
         }
     }
+}
+
+/// The payload of a request for links; for those of one kind, or for all of them where the kernel does not know that kind.
+pub(crate) fn links_request(kind: Option<&str>) -> Vec<u8> {
+    let attribute = |number: u16, value: &[u8]| {
+        let length = u16::try_from(4 + value.len()).expect("a mask, or a short name");
+        let mut bytes = [length.to_ne_bytes(), number.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    };
+    let mut payload = vec![0; 16];
+    payload.extend(attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes()));
+    if let Some(kind) = kind {
+        let name = [kind.as_bytes(), &[0]].concat();
+        payload.extend(attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, &name)));
+    }
+    payload
 }
 
 /// Which rows of a table.

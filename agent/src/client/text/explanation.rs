@@ -100,6 +100,7 @@ pub(in crate::client) fn checks(checks: &[Check]) -> String {
     for check in checks {
         let mark = match check.result {
             CheckResult::Ok => "  [ok]   ",
+            CheckResult::Unknown => "  [?]    ",
             CheckResult::Warning => "  [warn] ",
             CheckResult::Failure => "  [FAIL] ",
         };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::fib;
-use firsthop_model::intent::{Reason, State, TABLE_MAIN, Way, deciding_route, table_of, tables_of};
+use firsthop_model::intent::{Reason, TABLE_MAIN, Way, deciding_route, table_of, tables_of};
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::LinkKind;
 use ipnet::IpNet;
@@ -65,11 +65,13 @@ pub fn explain_route(
         None => return None,
     };
     let route = deciding_route(fib, table, &prefix)?;
-    let fate = way
-        .as_ref()
-        .map_or(Fate { state: State::NotOffloaded, reason: None, action: None }, |way| {
-            Fate::of(reconciler, table, prefix, way)
-        });
+    let fate = match &way {
+        Some(way) => Fate::of(reconciler, table, prefix, way),
+        None => {
+            let reason = why_not_looked_up(reconciler, table);
+            Fate { state: reason.state(), reason: Some((reason, None)), action: None }
+        }
+    };
     let mut conditions = Conditions { of: Vec::new(), reasons: Vec::new() };
     conditions.reasons.extend(fate.reason.map(|(reason, _)| (reason, None)));
     conditions.ask_everything(reconciler, table, route, way.as_ref(), fate);
@@ -87,6 +89,17 @@ pub fn explain_route(
         route: row,
         conditions,
     })
+}
+
+/// Why the chip looks for no route of a prefix that the kernel has a route for.
+fn why_not_looked_up(reconciler: &Reconciler, table: u32) -> Reason {
+    if !is_in_hardware(reconciler) {
+        Reason::RoutedByKernel
+    } else if reconciler.allocation().vr(table).is_none() {
+        Reason::NoVirtualRouter
+    } else {
+        Reason::RouteNotLookedUp
+    }
 }
 
 /// The most specific prefix with an address, that the kernel has a route for.
@@ -134,18 +147,21 @@ impl Conditions {
     ) {
         let on = is_in_hardware(reconciler);
         let word = if on { "hardware" } else { "cpu" };
-        self.told(format!("the chip routes (`routing` is \"{word}\")"), on, None);
+        let why =
+            |reason: Reason| fate.reason.filter(|(given, _)| *given == reason).map(|_| reason);
+        let text = format!("the chip routes (`routing` is \"{word}\")");
+        self.told(text, on, why(Reason::RoutedByKernel));
         let vr = reconciler.allocation().vr(table);
         let text = match vr {
             Some(vr) => format!("its table is that of a virtual router ({})", vr.0),
             None => "its table is that of a virtual router: a device in it has a router interface"
                 .to_owned(),
         };
-        self.told(text, vr.is_some(), None);
+        self.told(text, vr.is_some(), why(Reason::NoVirtualRouter));
         let Some(way) = way else {
             if on && vr.is_some() {
                 let text = "the chip looks for a route of its destination".to_owned();
-                self.told(text, false, None);
+                self.told(text, false, why(Reason::RouteNotLookedUp));
             }
             return;
         };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use firsthop_model::Mac;
 use firsthop_model::chip::{Entry, Key};
 use firsthop_model::fib;
-use firsthop_model::intent::{State, is_programmable};
+use firsthop_model::intent::{Reason, State, is_programmable};
 use firsthop_model::reconcile::Reconciler;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,8 @@ pub(super) fn is_host(host: &fib::Neighbour) -> bool {
 /// How a host stands.
 pub(super) fn neighbour(reconciler: &Reconciler, host: &fib::Neighbour) -> Neighbour {
     let (state, rif) = standing(reconciler, host);
-    let reason = reconciler.neighbour_reason(host.ifindex, host.ip);
+    let unsaid = (state == State::Pending).then_some((Reason::Unacknowledged, None));
+    let reason = reconciler.neighbour_reason(host.ifindex, host.ip).or(unsaid);
     Neighbour {
         dst: host.ip,
         dev: name(reconciler, host.ifindex),

@@ -382,6 +382,8 @@ fn by_the_kernel() {
     assert_eq!(all(&bench), []);
     assert_eq!(Neighbours::default().page(&bench.reconciler), (vec![], false));
     let told = explained(&bench, "10.2.0.0/16");
-    assert_eq!((told.route.state, told.route.reason), (State::NotOffloaded, None));
+    assert_eq!(told.route.reason.as_deref(), Some("routed_by_kernel"));
+    assert_eq!(told.route.state, State::NotOffloaded);
+    assert!(told.reasons[0].fix.contains("systemctl reload firsthopd"));
     assert!(told.conditions[0].decides && told.conditions[0].text.contains("\"cpu\""));
 }

@@ -17,6 +17,7 @@ use ipnet::IpNet;
 
 use super::chance::Chance;
 use crate::Outcome;
+use crate::why::everything_says_why;
 use crate::world::World;
 
 /// Packets to the CPU, as the driver numbers them.
@@ -172,6 +173,7 @@ impl Roads {
 
     /// The chip forwards by these, and by nothing else.
     pub(super) fn judge(&self, world: &World, reconciler: &Reconciler, chip: &Tables) -> Outcome {
+        everything_says_why(reconciler)?;
         let up: BTreeSet<IfIndex> =
             world.snapshot().links.iter().filter(|link| link.is_up()).map(|l| l.ifindex).collect();
         let rif = |ifindex: IfIndex| reconciler.applied_rif(ifindex).map(|rif| rif.rif);

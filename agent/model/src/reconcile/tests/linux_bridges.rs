@@ -35,8 +35,8 @@ fn a_macvlan_is_what_its_entry_is() {
     let refused = || Holding::Refused("no".into());
     let mut reconciler = stage();
     for (holding, state, reason) in [
-        (None, State::Pending, None),
-        (Some(Holding::Moving), State::Pending, None),
+        (None, State::Pending, Some(Reason::Unacknowledged)),
+        (Some(Holding::Moving), State::Pending, Some(Reason::Unacknowledged)),
         (Some(Holding::Held), State::Offload, None),
         (Some(Holding::Taken), State::Refused, Some(Reason::FdbConflict)),
         (Some(refused()), State::Failed, Some(Reason::BridgeRefused)),
@@ -49,9 +49,10 @@ fn a_macvlan_is_what_its_entry_is() {
     fold(&mut reconciler, [link_event(backup)]);
     settle(&mut reconciler);
     let held = (State::Held, Some(Reason::Protodown));
+    let leaving = (State::Pending, Some(Reason::Unacknowledged));
     for (holding, expected) in [
-        (Some(Holding::Held), (State::Pending, None)),
-        (Some(Holding::Moving), (State::Pending, None)),
+        (Some(Holding::Held), leaving),
+        (Some(Holding::Moving), leaving),
         (Some(refused()), (State::Failed, Some(Reason::BridgeRefused))),
         (Some(Holding::Taken), held),
         (None, held),

@@ -15,7 +15,7 @@ use firsthop_model::topology::{
 use super::super::Fault;
 use super::super::attributes::{Attribute, Attributes};
 
-const IFLA_INFO_KIND: u16 = 1;
+pub(super) const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
