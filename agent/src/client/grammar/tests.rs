@@ -297,3 +297,12 @@ fn help_at_each_level() {
     }
     assert_eq!(read("-V"), Ok(Command::Version));
 }
+
+// Broken if a line of help were cut or wrapped in a terminal that nobody made wider.
+#[test]
+fn help_fits_into_a_terminal() {
+    let texts = OBJECTS.iter().map(|(_, object)| Some(*object)).chain([None]);
+    for line in texts.flat_map(|topic| super::super::help::of(topic).lines()) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
