@@ -326,12 +326,13 @@ reasons! {
 mod tests {
     use super::*;
 
-    // Broken if a code on the wire differed from the one in the table.
+    // Broken if a code on the wire differed from the one in the table, or a reason had no cause, effect or fix.
     #[test]
     fn codes_are_the_serialised_names() {
         for reason in Reason::ALL {
             assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{}\"", reason.code()));
-            assert!(!reason.fix().is_empty() && !reason.effect().is_empty());
+            let told = [reason.sentence(), reason.effect(), reason.fix()];
+            assert!(told.iter().all(|text| text.ends_with('.')), "{}", reason.code());
         }
     }
 
