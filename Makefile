@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench soak fuzz dist deb lint fmt clippy clean
+.PHONY: help demo test test-all bench soak fuzz dist deb book lint fmt clippy clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -22,7 +22,7 @@ test: ## what a change must pass: format, lints, tests, register vectors, networ
 	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
 		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
 
-test-all: ## test, and short fuzzes, the programs built once more elsewhere, a soak of ten minutes, the newest kernel
+test-all: ## test, and short fuzzes, the programs built once more elsewhere, the book, a soak of ten minutes, the newest kernel
 	@begun=$$SECONDS; echo "make test-all: make test, then the rest"; failed=0; \
 		$(MAKE) test || failed=1; selftests/suite extra || failed=1; selftests/suite totals || failed=1; \
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
@@ -51,6 +51,9 @@ clippy:
 
 deb: ## Debian packages of the agent and of the simulated chip
 	$(call timed,selftests/lib/install.sh build; $(build); agent/dist/deb/build $(TARGET) $(VERSION))
+
+book: ## the documentation as a book, in target/book
+	$(call timed,selftests/lib/install.sh book; selftests/lib/mdbook.sh $(TARGET)/book)
 
 clean: ## remove what building and testing made
 	$(call timed,cargo clean)

@@ -25,26 +25,7 @@ guide() { "$PY" -ISB "$LIB/guide.py" "$@"; }
 
 # ---------------------------------------------------------------------------------------------------------------- machines
 
-# What a command of the guide finds: the programs under test, with ports of the kind that this run is about.
-mkdir -p "$RUN/bin"
-cat >"$RUN/bin/hwsim" <<-END
-	#!/bin/sh
-	if [ "\$1" = run ]; then shift; exec $HWSIM run --cpu $FH_CPU "\$@"; fi
-	exec $HWSIM "\$@"
-END
-ln -s "$FIRSTHOP" "$FIRSTHOPD" "$RUN/bin/"
-if ! command -v ping >/dev/null; then
-	cat >"$RUN/bin/ping" <<-END
-		#!/bin/sh
-		[ "\$1" = -c ] && [ \$# = 3 ] || exit 2
-		exec $PY -ISB $LIB/query.py -t 'd.received > 0' <<E
-		\$($PY -ISB $LIB/frames.py ping "\$3" count="\$2" interval=0.05 | tail -n 1)
-		E
-	END
-	chmod +x "$RUN/bin/ping"
-fi
-chmod +x "$RUN/bin/hwsim"
-export PATH="$RUN/bin:$PATH"
+. "$LIB/reader.sh"
 
 # machine NS: its own files, for the guide's commands.
 machine() {

@@ -10,6 +10,7 @@ ALL_TESTS="
 	bonds_vlans_and_vrfs
 	an_agent_that_starts_again
 	lost_answers
+	routes_with_gateways
 	text_and_options
 	no_daemon
 	broken_files
@@ -178,6 +179,16 @@ a_reset_chip() {
 	check soon_same writes_total
 	check holds 'd.recording.resets == 1' <"$RUN/recorded"
 	check grep -q "was reset" "$RUN/notes"
+}
+
+# Broken if adjacencies, which are recognised by the routes that lead there, were taken for somebody else's.
+routes_with_gateways() {
+	check ip -n r1 addr add 203.0.113.1/24 dev swp4
+	check ip -n r1 neigh add 203.0.113.2 lladdr 02:00:00:00:00:02 dev swp4 nud permanent
+	check ip -n r1 route add 10.9.0.0/16 via 203.0.113.2
+	check synced
+	check chip_soon r1 "any(r.prefix == '10.9.0.0/16' and r.action == 'remote' for r in d.routes)"
+	check_eq "$(fh r1 diff --emad-pcap "$PCAP" 2>/dev/null)" "No differences" "of routes with gateways"
 }
 
 # Broken if the option did not stand where people put it, or the text said something else than the JSON.

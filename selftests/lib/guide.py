@@ -7,14 +7,18 @@
     guide.py same EXPECTED                 exit 0 if stdin is what the page shows, else 1 with the first difference
 
 A block is ```sh MACHINES LABEL (commands), ```console MACHINES LABEL (`# ` begins a command, what it prints follows) or
-```conf MACHINE LABEL PATH (a file). MACHINES are separated by commas. Browsers show the first word at most.
+```conf MACHINE LABEL PATH (a file); ```text is a picture. MACHINES are separated by commas. Browsers show the first word at most.
 
 In what is shown `…` stands for any text; alone on a line, for any lines. Numbers that differ between machines and runs are not compared:
 see VARYING. Nor are lines that come with time, see LATER.
 """
 
+import os
 import re
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fenced
 
 VARYING = [
     (re.compile(r"^\d+: "), "N: "),
@@ -27,21 +31,13 @@ LATER = "    flags orphan"
 
 def steps(page):
     """(kind, machines, label, line, text, more) of each step."""
-    inside, start, body = None, 0, []
-    with open(page, encoding="utf-8") as file:
-        for number, line in enumerate(file.read().split("\n"), 1):
-            if inside is None and line.startswith("```"):
-                inside, start, body = line[3:].split(), number, []
-            elif inside is not None and line == "```":
-                yield from block(inside, start, body)
-                inside = None
-            elif inside is not None:
-                body.append(line)
+    for start, words, body in fenced.blocks(page):
+        yield from block(words, start, body)
 
 
 def block(words, start, body):
-    if not words:
-        return  # a picture
+    if words == ["text"]:
+        return
     kind, machines, label = (words + ["", ""])[:3]
     if kind not in ("sh", "console", "conf") or not label or (kind == "conf") != (len(words) == 4):
         sys.exit(f"line {start}: a block that nothing checks: {' '.join(words)}")
@@ -55,16 +51,22 @@ def block(words, start, body):
         if commands:
             yield "sh", machines, label, start + 1, "\n".join(commands), ""
     else:
-        shown = None
-        for number, line in enumerate([*body, "# "], start + 1):
-            if not line.startswith("# "):
-                if shown is None:
-                    sys.exit(f"line {number}: output without a command")
-                shown[1].append(line)
-                continue
-            if shown is not None:
-                yield "show", machines, label, shown[2], shown[0], "\n".join(shown[1]) + "\n"
-            shown = (line[2:], [], number)
+        for number, command, output in shown(start, body):
+            yield "show", machines, label, number, command, output
+
+
+def shown(start, body):
+    """(line, command, output) of each command of a ```console block that begins at line `start`."""
+    number, command, output = start, None, []
+    for at, line in enumerate([*body, "# "], start + 1):
+        if not line.startswith("# "):
+            if command is None:
+                sys.exit(f"line {at}: output without a command")
+            output.append(line)
+            continue
+        if command is not None:
+            yield number, command, "".join(line + "\n" for line in output)
+        number, command, output = at, line[2:], []
 
 
 def plain(line):
@@ -74,10 +76,10 @@ def plain(line):
     return line
 
 
-def pattern(shown):
-    """A regular expression for the lines that are shown."""
+def pattern(expected):
+    """A regular expression for each of the lines that are shown."""
     parts = []
-    for line in shown.splitlines():
+    for line in expected.splitlines():
         if line.strip() == "…":
             parts.append(r"(?:.*\n)*")
         else:
@@ -85,16 +87,17 @@ def pattern(shown):
     return parts
 
 
-def same(shown, text):
-    lines = [line for line in text.splitlines() if line != LATER or LATER in shown]
+def same(expected, text):
+    """None, or the first line that is expected and not there."""
+    lines = [line for line in text.splitlines() if line != LATER or LATER in expected]
     text = "".join(plain(line) + "\n" for line in lines)
-    parts = pattern(shown)
+    parts = pattern(expected)
     if re.fullmatch("".join(parts), text):
         return None
     for count in range(len(parts), 0, -1):
         if re.match("".join(parts[:count]), text):
-            return shown.splitlines()[count] if count < len(parts) else "(more than is shown)"
-    return shown.splitlines()[0]
+            return expected.splitlines()[count] if count < len(parts) else "(more than is shown)"
+    return expected.splitlines()[0] if expected else "(nothing)"
 
 
 def main():

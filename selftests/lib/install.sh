@@ -4,6 +4,7 @@
 #   install.sh build         a C linker for Rust; says what to do when Rust itself is missing
 #   install.sh test          ... and what the network namespace scripts use, VRRP daemons among them
 #   install.sh demo          ... and keepalived, if it can be had; the demo has a fallback without it
+#   install.sh book          ... and Python
 #   install.sh fuzz          a C++ compiler for libFuzzer
 #   install.sh uml           what compiles a kernel, without Rust
 #
@@ -25,11 +26,12 @@ want_daemons() { want keepalived keepalived; want /usr/lib/frr/vrrpd frr; want u
 
 case "${1:-test}" in
 build) ;;
+book) need python3 python3 ;;
 fuzz) need g++ g++ ;;
 uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
 test) need_python; need ip iproute2; need unshare util-linux; need sysctl procps; want setcap libcap2-bin; want_daemons; want nft nftables; want mandoc mandoc; want promtool prometheus; want lintian lintian; want shellcheck shellcheck; want debootstrap debootstrap ;;
 demo) need_python; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
-*) say "unknown set '$1': build, test, demo, fuzz or uml"; exit 1 ;;
+*) say "unknown set '$1': build, test, demo, book, fuzz or uml"; exit 1 ;;
 esac
 need gcc gcc
 [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)

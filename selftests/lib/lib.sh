@@ -8,7 +8,7 @@
 #                                firsthopd ─ hwsim ═ chip ═ h1 ──────▶ h1   192.0.2.10
 #                                             swp1 swp2 …         (FH_CPU: tap or netdevsim)
 #
-# A test is a function named in ALL_TESTS; `check`, `check_fails`, `eventually` and `fail` inside it decide.
+# A test is a function named in ALL_TESTS; `check`, `check_status`, `eventually` and `fail` inside it decide.
 #
 # shellcheck shell=bash
 

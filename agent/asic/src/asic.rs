@@ -14,6 +14,8 @@
 //! * A removal of what is absent is a success.
 //! * A question is no change: it is not counted in [`Asic::in_flight`].
 //! * Every failure is a completion; no method panics on what a chip answers.
+//!
+//! [`contract::check`](crate::contract::check) tries them; docs/back-ends.md goes through a back end that keeps them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

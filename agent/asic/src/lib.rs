@@ -14,6 +14,7 @@
 mod asic;
 mod backend;
 mod capabilities;
+pub mod contract;
 mod dry_run;
 mod error;
 mod faulty;

@@ -58,9 +58,13 @@ fn adopted(reconciler: &Reconciler, chip: Tables) -> Reconciler {
     let mut trial = reconciler.clone();
     let (scanned, rest): (Tables, Tables) =
         chip.into_iter().partition(|(key, _)| matches!(key, Key::Rif(_) | Key::RouterMac(..)));
-    let landmarks = trial.adopt(scanned);
+    let mut landmarks = trial.adopt(scanned);
     for key in &landmarks {
         trial.settle(key, rest.get(key).cloned());
+    }
+    for key in trial.claim_interfaces() {
+        trial.settle(&key, rest.get(&key).cloned());
+        landmarks.insert(key);
     }
     let mut read = trial.claim();
     let stray = |(key, entry): &(&Key, &Entry)| {
@@ -72,6 +76,7 @@ fn adopted(reconciler: &Reconciler, chip: Tables) -> Reconciler {
         let found = rest.get(key).filter(|entry| !resting(entry)).cloned();
         trial.settle(key, found);
     }
+    trial.recognise_groups();
     trial
 }
 

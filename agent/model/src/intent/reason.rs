@@ -343,7 +343,7 @@ reasons! {
 mod tests {
     use super::*;
 
-    // Broken if a code on the wire differed from the one in the table.
+    // Broken if a code on the wire differed from the one in the table, or a reason had no cause, effect or fix.
     #[test]
     fn codes_are_the_serialised_names() {
         for reason in Reason::ALL {

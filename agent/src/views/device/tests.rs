@@ -251,10 +251,10 @@ fn scenes_have_the_same_rows() {
     assert_eq!(count_states(states), BTreeMap::from([("offload".to_owned(), 3)]));
 }
 
-// Broken if a kind of hazard were not in the operator's guide.
+// Broken if a kind of hazard were not in the hardware notes.
 #[test]
 fn hazards_are_documented() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operator.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hardware.md");
     let page = std::fs::read_to_string(path).unwrap();
     for kind in HazardKind::ALL {
         assert!(page.contains(&format!("| `{}` |", kind.code())), "{}", kind.code());

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::spectrum::Spectrum;
-use crate::{Asic, Completion, Event, Notices};
+use crate::{Asic, Completion, Event, Notices, contract};
 
 /// Ends when the other side closes the connection; answers at most so many frames.
 fn serve(socket: &OwnedFd, mut chip: Chip, mut frames: usize) -> Chip {
@@ -100,6 +100,13 @@ async fn rows(spectrum: &mut Spectrum, enumerate: bool, keys: Vec<Key>) -> ReadB
 
 fn fid(n: u16) -> Change {
     Change::Add(Entry::Fid { fid: Fid(n) })
+}
+
+// Broken if the back end did not keep the promises that every one of them makes.
+#[tokio::test(flavor = "current_thread")]
+async fn promises_are_kept() {
+    let (mut spectrum, _thread) = connected(Settings::default(), usize::MAX).await;
+    assert_eq!(contract::check(&mut spectrum).await, Ok(()));
 }
 
 // Broken if a daemon could not do over the socket what tests do in memory.

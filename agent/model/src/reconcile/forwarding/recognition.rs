@@ -56,6 +56,14 @@ impl Reconciler {
         }
     }
 
+    /// Groups of which everything was found in the chip are there, without a plan for them: for who compares and does not write.
+    pub fn recognise_groups(&mut self) {
+        let numbers: Vec<u32> = self.forwarding.groups.numbers().collect();
+        for number in numbers {
+            self.publish_group(number);
+        }
+    }
+
     /// Which adjacencies are a group's: those to which more than half of the routes that lead there are its own. A route that has
     /// another group by now still leads to that of its former one.
     pub(super) fn recognised_blocks(&self) -> Vec<(u32, AdjacencyIndex, u16)> {
