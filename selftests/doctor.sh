@@ -236,7 +236,7 @@ each_row_says_what_to_do() {
 
 switch r1
 host h1 r1 1 192.0.2.10/24
-for port in 2; do ip -n r1 link set h$port up; done
+ip -n r1 link set h2 up
 for port in 1 2; do ip -n r1 link set swp$port up; done
 ip -n r1 addr add 192.0.2.1/24 dev swp1
 macvlan r1 swp1 vrrp5 $V5 192.0.2.254/24
