@@ -94,7 +94,7 @@ a_full_table() {
 	check as_in_kernel
 	check_eq "$(fh r1 -j status | json 'd.transit')" "hardware ($((V4 + V6 + 4)) routes)" "transit"
 	check_status 0 fh r1 diff
-	note "$(ps -o rss= -p "${PID[firsthopd-r1]}") KiB resident"
+	note "$(sed -n 's/^VmRSS:[[:space:]]*//p' "/proc/${PID[firsthopd-r1]}/status") resident"
 }
 
 # Broken if all routes were written because a next hop of theirs changed.

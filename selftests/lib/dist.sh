@@ -44,7 +44,7 @@ env "${variable}_LINKER=$linker" "${variable}_RUSTFLAGS=-C target-feature=+crt-s
 stage=$work/$name
 for program in "${programs[@]}"; do install -D -m 755 -t "$stage/bin" "$1/$target/release/$program"; done
 selftests/lib/shippable.sh --static "$stage"/bin/*
-cp -r README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE docs "$stage/"
+cp -r README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE docs "$stage/"
 install -D -m 644 -t "$stage/systemd" agent/dist/firsthopd.service agent/dist/firsthop-exporter.service agent/dist/firsthop.sysusers agent/dist/firsthop.tmpfiles
 install -D -m 644 -t "$stage/prometheus" agent/dist/firsthop.rules.yaml agent/dist/firsthop.dashboard.json
 install -D -m 644 agent/dist/firsthop.bash "$stage/share/bash-completion/completions/firsthop"
