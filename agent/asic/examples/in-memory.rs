@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use firsthop_asic::{
-    Asic, AsicError, Capabilities, Class, Completion, Event, Notices, Port, ReadBack, Subject,
-    Ticket, Transaction, contract,
+    Asic, AsicError, Capabilities, Completion, Event, Notices, Port, ReadBack, Subject, Ticket,
+    Transaction, contract,
 };
 use firsthop_model::chip::{Change, Entry, Fid, Key};
 use firsthop_model::{LocalPort, Mac};
@@ -173,6 +173,8 @@ async fn main() -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use firsthop_asic::Class;
+
     use super::*;
 
     // Broken if the example of the documentation did not keep what it explains.
