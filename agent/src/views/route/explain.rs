@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use firsthop_model::IfIndex;
 use firsthop_model::fib;
-use firsthop_model::intent::{Reason, State, TABLE_MAIN, Way, deciding_route, table_of, tables_of};
+use firsthop_model::intent::{Reason, TABLE_MAIN, Way, deciding_route, table_of, tables_of};
 use firsthop_model::reconcile::Reconciler;
 use firsthop_model::topology::LinkKind;
 use ipnet::IpNet;
