@@ -8,6 +8,8 @@
 //! `org.firsthop.Agent.varlink` is the interface for other programs; everybody may ask, and nothing here changes anything.
 
 pub mod codec;
+#[cfg(test)]
+pub(crate) mod description;
 pub mod interface;
 pub mod listener;
 pub mod message;

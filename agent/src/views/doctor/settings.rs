@@ -175,7 +175,7 @@ pub(super) fn promiscuity(
             of_chip.push(*name);
         } else {
             let macs = reconciler.topology().uppers(link.ifindex).count();
-            let text = format!("{name}: promiscuous ({count}), with {macs} devices on it");
+            let text = format!("{name}: promiscuous ({count}); devices on it: {macs}");
             let fix = format!(
                 "`ip link set dev {name} promisc off` where somebody asked for it. Otherwise its filters have no room for the macvlans' \
                  MACs, or it has none: fewer macvlans, or ipvlans (`ip link add ... type ipvlan`), which need no room. Until then the \

@@ -305,7 +305,7 @@ fn promiscuous_devices() {
     nic.altnames.clear();
     bench.link(nic);
     let told = |around: &Pretended| told_of(&bench.reconciler, around, &status());
-    assert_eq!(told(&around), ["swp1: promiscuous (1), with 3 devices on it"]);
+    assert_eq!(told(&around), ["swp1: promiscuous (1); devices on it: 3"]);
     around.promiscuity = Some(BTreeMap::new());
     assert_eq!(told(&around), FINE);
     around.promiscuity = None;
