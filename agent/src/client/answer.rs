@@ -264,7 +264,7 @@ pub fn show(
             out(options, &checks, |checks| text::checks(checks))
         }
         Question::Check(file) => {
-            let findings: Vec<views::Finding> =
+            let findings: Vec<views::Remark> =
                 member(reply, "findings").ok_or_else(|| failed("findings"))?;
             if !findings.is_empty() {
                 exit = Exit::Differs;

@@ -15,7 +15,7 @@ use crate::api::Failure;
 use crate::chain;
 use crate::config::{Config, Drift};
 use crate::engine::{Auditing, Input};
-use crate::views::{self, Finding};
+use crate::views::{self, Remark};
 
 /// Where the configuration came from, and what it said.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Daemon {
     }
 
     /// What can't work as it is; with a configuration's text: what it would change.
-    pub(super) fn check(&self, text: Option<&str>) -> Result<Vec<Finding>, Failure> {
+    pub(super) fn check(&self, text: Option<&str>) -> Result<Vec<Remark>, Failure> {
         let (reconciler, devices) = (self.engine.reconciler(), self.devices());
         let Some(text) = text else { return Ok(views::troubles(reconciler, &devices)) };
         let mut config = Config::default();
@@ -136,8 +136,8 @@ impl Daemon {
         valid.map_err(|error| Failure::InvalidConfiguration(chain(&error)))?;
         let restart =
             self.source.needs_restart(config.hwsim.as_ref(), config.manage, config.receive_buffer);
-        let mut findings: Vec<Finding> = restart
-            .map(|key| Finding {
+        let mut findings: Vec<Remark> = restart
+            .map(|key| Remark {
                 object: key.to_owned(),
                 ifname: None,
                 text: "differs, which counts only when firsthopd starts".to_owned(),

@@ -12,7 +12,7 @@ use super::{Devices, name};
 
 /// Something that `check` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct Remark {
     /// `rif`, `vmac`, or the key of the configuration
     pub object: String,
     /// The device
@@ -29,7 +29,7 @@ pub struct Finding {
 
 /// What the devices that are there have against them: what is refused or failed, what is done in another way than one may think,
 /// and macvlans over router interfaces that can't be offloaded.
-pub fn troubles(reconciler: &Reconciler, devices: &Devices) -> Vec<Finding> {
+pub fn troubles(reconciler: &Reconciler, devices: &Devices) -> Vec<Remark> {
     let all = Default::default();
     let rifs = devices.rifs(reconciler, &all);
     let routed: BTreeSet<&String> = rifs.iter().map(|rif| &rif.ifname).collect();
@@ -60,9 +60,9 @@ fn is_choice(reason: Option<&str>) -> bool {
         .any(|choice| reason == Some(choice.code()))
 }
 
-fn trouble(object: &str, ifname: &str, state: State, reason: Option<&str>) -> Finding {
+fn trouble(object: &str, ifname: &str, state: State, reason: Option<&str>) -> Remark {
     let known = Reason::ALL.iter().find(|known| reason == Some(known.code()));
-    Finding {
+    Remark {
         object: object.to_owned(),
         ifname: Some(ifname.to_owned()),
         text: format!("is {state}: {}", known.map_or("", |known| known.sentence())),
@@ -72,7 +72,7 @@ fn trouble(object: &str, ifname: &str, state: State, reason: Option<&str>) -> Fi
 }
 
 /// What another policy would change, and what of it is about nothing that is there. Whether the chip has room is not looked at.
-pub fn consequences(reconciler: &Reconciler, policy: Policy) -> Vec<Finding> {
+pub fn consequences(reconciler: &Reconciler, policy: Policy) -> Vec<Remark> {
     let mut findings = idle(reconciler, &policy);
     let (now, then) = (verdicts(reconciler), verdicts(&reconciler.under(policy)));
     let devices: BTreeSet<_> = now.keys().chain(then.keys()).collect();
@@ -83,7 +83,7 @@ pub fn consequences(reconciler: &Reconciler, policy: Policy) -> Vec<Finding> {
         let (before, after) = (standing(&now), standing(&then));
         if before != after {
             let (ifindex, object) = device;
-            findings.push(Finding {
+            findings.push(Remark {
                 object: (*object).to_owned(),
                 ifname: Some(name(reconciler, *ifindex)),
                 text: format!("{before} now, {after} with this configuration"),
@@ -111,10 +111,10 @@ fn verdicts(reconciler: &Reconciler) -> BTreeMap<(IfIndex, &'static str), String
 }
 
 /// What the operator names that is not there.
-fn idle(reconciler: &Reconciler, policy: &Policy) -> Vec<Finding> {
+fn idle(reconciler: &Reconciler, policy: &Policy) -> Vec<Remark> {
     let topology = reconciler.topology();
     let absent = policy.exclude.iter().filter(|name| topology.link_by_name(name).is_none());
-    let absent = absent.map(|name| Finding {
+    let absent = absent.map(|name| Remark {
         object: "exclude".to_owned(),
         ifname: Some(name.clone()),
         text: "there is no such device".to_owned(),
@@ -129,7 +129,7 @@ fn idle(reconciler: &Reconciler, policy: &Policy) -> Vec<Finding> {
             rule.is_about(lower.map(|lower| lower.ifname.as_str()), link.mac)
         })
     });
-    let idle = idle.map(|rule| Finding {
+    let idle = idle.map(|rule| Remark {
         object: "vmac".to_owned(),
         ifname: None,
         text: format!("no macvlan is {}", about(rule)),
@@ -153,8 +153,8 @@ mod tests {
     use super::*;
     use crate::views::tests::switch;
 
-    fn told(findings: &[Finding]) -> Vec<String> {
-        let line = |finding: &Finding| {
+    fn told(findings: &[Remark]) -> Vec<String> {
+        let line = |finding: &Remark| {
             let ifname = finding.ifname.as_deref().unwrap_or("-");
             format!("{} {ifname} {}", finding.object, finding.text)
         };

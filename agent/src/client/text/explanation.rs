@@ -4,7 +4,7 @@ use firsthop_model::driver::Driver;
 use firsthop_model::intent::State;
 
 use super::wrapped;
-use crate::views::{Check, CheckResult, Condition, Explanation, Finding, Hazard, VrrpRule};
+use crate::views::{Check, CheckResult, Condition, Explanation, Hazard, Remark, VrrpRule};
 
 /// `firsthop explain DEV`
 pub(in crate::client) fn explanation(told: &Explanation) -> String {
@@ -113,13 +113,13 @@ pub(in crate::client) fn checks(checks: &[Check]) -> String {
 }
 
 /// `firsthop check`
-pub(in crate::client) fn findings(findings: &[Finding], of_file: bool) -> String {
+pub(in crate::client) fn findings(findings: &[Remark], of_file: bool) -> String {
     if findings.is_empty() {
         let text = if of_file { "Nothing would change" } else { "Nothing found" };
         return format!("{text}\n");
     }
     let mut text = String::new();
-    for Finding { object, ifname, text: what, reason, fix } in findings {
+    for Remark { object, ifname, text: what, reason, fix } in findings {
         let ifname = ifname.as_ref().map_or_else(String::new, |ifname| format!(" {ifname}"));
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         text.push_str(&wrapped(&format!("{object}{ifname}:"), &format!("{what}{reason}"), 4));
