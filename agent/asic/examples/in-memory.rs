@@ -90,8 +90,8 @@ impl InMemory {
     }
 }
 
-/// The vendor's error in the agent's words. What decides is the class: a full table is tried again when a row of it is freed,
-/// what is wrong in itself when it changes.
+/// The vendor's error in the agent's words. What decides is the class: after a full table it waits for a row that is freed, after
+/// anything else it tries again in a while.
 fn refused(change: Change, error: VendorError) -> AsicError {
     let status = match error {
         VendorError::TableFull => 8,
