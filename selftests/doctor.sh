@@ -13,6 +13,9 @@ ALL_TESTS="
 	network_managers_are_told
 	each_row_says_what_to_do
 "
+# The setting is the whole machine's, and is set outside of all namespaces: only a User-Mode Linux is ours to set it in.
+RAISE="sysctl net.core.rmem_max=16777216"
+[ -z "${FH_UML:-}" ] || [ -n "${FH_ISOLATED:-}" ] || $RAISE >/dev/null || exit 1
 . "$(dirname "$0")/lib/lib.sh"
 
 V5=00:00:5e:00:01:05
@@ -155,19 +158,13 @@ capabilities_and_queues() {
 	check eventually 5000 fh r2 doctor
 	check row r2 warning "The agent lacks CAP_NET_ADMIN"
 	check row r2 warning "The agent lacks CAP_NET_RAW"
-	if [ "${max:-0}" -lt $wanted ]; then
+	if [ -n "${FH_UML:-}" ]; then
+		# What the command does was done above, before there was a namespace in which it can't be.
+		check_eq "$max" $wanted "net.core.rmem_max"
+		check row r2 ok "devices: room for $((2 * wanted)) octets"
+	elif [ "${max:-0}" -lt $wanted ]; then
 		check row r2 warning "devices: room for"
-	fi
-	# The setting belongs to the whole machine, unless that is a User-Mode Linux.
-	if [ -n "${FH_UML:-}" ] && command -v sysctl >/dev/null; then
-		command_for r2 "devices: room for" >"$RUN/command"
-		check grep -q ' && systemctl restart firsthopd$' "$RUN/command"
-		check sh -c "$(sed 's/ && systemctl.*//' "$RUN/command")"
-		stop firsthopd-r2
-		# shellcheck disable=SC2086
-		start firsthopd-r2 r2 setpriv $without "$FIRSTHOPD"
-		check eventually 5000 fh r2 doctor
-		check no_row r2 "devices: room for"
+		check_eq "$(command_for r2 "devices: room for")" "$RAISE && systemctl restart firsthopd" "the command"
 	fi
 	if [ "$FH_ROOT" = yes ] && command -v setcap >/dev/null; then
 		mkdir -p "$RUN/bin" && cp "$FIRSTHOPD" "$RUN/bin/" && chmod 755 "$RUN" "$RUN/bin"

@@ -28,5 +28,6 @@ chip_soon() { ask wait "$(chip_socket "$1")" "$2" "${3:-2000}"; }
 fh_holds() {
 	local ns=$1 expression=$2
 	shift 2
-	ask doc "$expression" "$(fh "$ns" -j "$@")"
+	ask doc "$expression" "$(fh "$ns" -j "$@")" || return
+	says_why_if "$ns" "$expression"
 }

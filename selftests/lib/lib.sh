@@ -147,13 +147,15 @@ fh() {
 	if [ $PATIENCE != 1 ] && [[ " $* " =~ ^(.*" wait ".*" timeout ")([0-9]+)" "$ ]]; then
 		set -- "${@:1:$#-1}" $((BASH_REMATCH[2] * PATIENCE))
 	fi
-	"$FIRSTHOP" -n "$@"
+	"$FIRSTHOP" -n "$@" || return
+	[[ ${2:-} != wait ]] || says_why_if "$1" "${*: -4:2}"
 }
 # fh_holds NS EXPR ARGUMENT...: EXPR holds of the client's answer d.
 fh_holds() {
 	local ns=$1 expression=$2
 	shift 2
-	fh "$ns" -j "$@" | holds "$expression"
+	fh "$ns" -j "$@" | holds "$expression" || return
+	says_why_if "$ns" "$expression"
 }
 
 # ------------------------------------------------------------------------------------------------------------- topology
@@ -354,15 +356,21 @@ tests_run() {
 	exit
 }
 
-# All that a daemon shows and that is not in the chip has a documented reason, and `explain` ends with what to do. Looked at after each
-# test, of every daemon that runs: each reason is explained once a script.
+# All that the daemon of a namespace shows and that is not in the chip has a documented reason, and `explain` ends with what to do: each
+# reason is explained once a script.
+says_why() {
+	[ ! -S "/run/firsthop/$1/firsthop.sock" ] ||
+		"$PY" -ISB "$LIB/reasons.py" "/run/firsthop/$1/firsthop.sock" "$FIRSTHOP" "$ROOT/docs/reasons.md" "$RUN/reasons" 2>&1
+}
+# says_why_if NS TEXT: where TEXT is about something that is not in the chip.
+says_why_if() { [[ ! $2 =~ (held|refused|failed|not_offloaded) ]] || says_why "$1"; }
+# Of every daemon that runs at the end of a test.
 reasons_are_told() {
 	local name ns wrong
 	for name in "${!PID[@]}"; do
 		ns=${name#firsthopd-}
-		[ "$ns" != "$name" ] && alive "$name" && [ -S "/run/firsthop/$ns/firsthop.sock" ] || continue
-		wrong=$("$PY" -ISB "$LIB/reasons.py" "/run/firsthop/$ns/firsthop.sock" "$FIRSTHOP" "$ROOT/docs/reasons.md" "$RUN/reasons" 2>&1) ||
-			fail "of $ns: $wrong"
+		[ "$ns" != "$name" ] && alive "$name" || continue
+		wrong=$(says_why "$ns") || fail "of $ns: $wrong"
 	done
 }
 

@@ -89,7 +89,7 @@ def explained(agent, socket, client, kind, name, row, reasons):
         if len(told.get(part) or "") < 8:
             return f"is explained without {part}"
     said = reasons[row["reason"]][1]
-    pattern = re.escape(said).replace("DEV", r"\S+") if kind != "route" else re.escape(said)
+    pattern = re.escape(said).replace("DEV", r"\S+")
     if not re.fullmatch(pattern, told["fix"]):
         return f"has the fix {told['fix']!r}, and {said!r} is documented"
     text = subprocess.run([client, "--socket", socket, "explain", *words], capture_output=True, text=True)
@@ -140,6 +140,6 @@ def main(socket, client, path, seen_path):
 if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
-    except OSError:
-        # It does not answer: not what this asks.
+    except (ConnectionError, TimeoutError):
+        # It ended, or does not answer: not what this asks.
         sys.exit(0)
