@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # Runs the steps of a page (book.py) one after the other in this shell, as its reader would.
 #
 #   page.sh STEPS FIRST DIRECTORY      from the FIRST step on, counted from 0; output is kept in DIRECTORY

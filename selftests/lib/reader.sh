@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # Sourced by scripts that run the documentation's commands: a PATH with the programs under test by their names, with ports of the kind
 # that this run is about, and a ping where there is none.
 
