@@ -219,3 +219,45 @@ fn every_member_is_decided_upon() {
         assert!(is_told || told.starts_with("left out: "), "{told}");
     }
 }
+
+// Broken if the man page said something else than the table of docs/metrics.md. UPDATE=1 rewrites the page.
+#[test]
+fn the_man_page_is_the_table() {
+    let documented = include_str!("../../../docs/metrics.md");
+    let mut page = String::from(
+        ".Dd November 23, 2026\n.Dt FIRSTHOP-METRICS 7\n.Os Firsthop\n.Sh NAME\n.Nm firsthop-metrics\n\
+         .Nd what Firsthop counts, for Prometheus\n.Sh DESCRIPTION\n\
+         .Xr firsthop-exporter 8\nand\n.Ic firsthop metrics\ntell these families as OpenMetrics text.\n\
+         Names of counters end in\n.Li _total ,\nthose of infos in\n.Li _info .\n.Bl -tag -width Ds\n",
+    );
+    for row in documented.lines().filter(|line| line.starts_with("| `firsthop_")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [names, kind, labels, text] = cells.as_slice() else { panic!("{row}") };
+        let names = names.split('`').filter(|name| name.starts_with("firsthop_"));
+        for name in names {
+            page.push_str(&format!(".Tg {name}\n.It Li {name}\n"));
+        }
+        let labels = if labels.is_empty() { String::new() } else { format!(" by {labels}") };
+        page.push_str(&format!("({kind}{labels}) {}.\n", plain(text)));
+    }
+    page.push_str(".El\n.Sh SEE ALSO\n.Xr firsthop 1 ,\n.Xr firsthop-exporter 8\n");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/man/firsthop-metrics.7");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == page, "Run this test with UPDATE=1: {path}");
+}
+
+/// A cell without Markdown: of a link its words.
+fn plain(cell: &str) -> String {
+    let mut text = String::new();
+    for part in cell.split('[') {
+        let after = part.split_once("](").and_then(|(words, rest)| {
+            let (_, after) = rest.split_once(')')?;
+            Some(format!("{words}{after}"))
+        });
+        text.push_str(&after.unwrap_or_else(|| part.to_owned()));
+    }
+    text.replace('`', "")
+}
