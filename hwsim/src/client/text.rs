@@ -120,6 +120,7 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".into(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
         Value::Object(members) => {
             let pair = |(name, value)| format!("{name}={}", cell(value));
@@ -139,6 +140,7 @@ mod tests {
     fn rows_line_up() {
         let document = json!({
             "generation": 7,
+            "lags": [],
             "fdb": [
                 { "mac": "00:00:5e:00:01:0a", "fid": 5120, "port": 3 },
                 { "mac": "00:00:5e:00:01:0b", "fid": 1, "action": { "status": 8 } },
@@ -147,6 +149,7 @@ mod tests {
         });
         let expected = "\
 generation  7
+lags        none
 
 fdb:
 fid   mac                action    port
