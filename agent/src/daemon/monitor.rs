@@ -39,17 +39,36 @@ struct Watcher {
     filter: MonitorFilter,
     seen: Scene,
     steps: VecDeque<Change>,
+    /// Steps before these that were not kept.
     left_out: u64,
 }
 
 impl Watcher {
-    fn keep(&mut self, mut step: Change) {
+    /// Keeps the newest steps: what they come to counts more than how it began.
+    fn keep(&mut self, step: Change) {
         if self.steps.len() >= KEPT {
+            self.steps.pop_front();
             self.left_out += 1;
-            return;
         }
-        step.left_out = Some(std::mem::take(&mut self.left_out)).filter(|count| *count > 0);
         self.steps.push_back(step);
+    }
+
+    /// False: the client is gone, or has not read the lines before yet.
+    fn send(&self, change: &Change) -> bool {
+        self.replies.send(Reply::continued(&json!({ "change": change })))
+    }
+
+    /// Sends what was kept as far as it goes, the first with the number of those before it that were not. True: nothing is left.
+    fn send_steps(&mut self) -> bool {
+        while let Some(mut step) = self.steps.pop_front() {
+            step.left_out = Some(self.left_out).filter(|count| *count > 0);
+            if !self.send(&step) {
+                self.steps.push_front(step);
+                return false;
+            }
+            self.left_out = 0;
+        }
+        true
     }
 }
 
@@ -123,29 +142,21 @@ impl Daemon {
             (None, None) => None,
         };
         self.monitors.watchers.retain_mut(|watcher| {
-            let Watcher { replies, filter, seen, steps, .. } = watcher;
-            let mut send = |change: &Change| {
-                let sent = replies.send(Reply::continued(&json!({ "change": change })));
-                behind |= !sent;
-                sent
-            };
-            while let Some(step) = steps.front()
-                && send(step)
-            {
-                steps.pop_front();
-            }
-            if steps.is_empty() {
-                let changes = scene.iter().flat_map(|scene| scene.changes_since(seen));
+            let mut sent = watcher.send_steps();
+            if sent {
+                let changes = scene.iter().flat_map(|scene| scene.changes_since(&watcher.seen));
                 for mut change in changes.collect::<Vec<_>>() {
                     change.event_id = cause(&change);
                     let object = if change.rif.is_some() { Told::Rif } else { Told::Vmac };
-                    if filter.has(object) && !send(&change) {
+                    sent = !watcher.filter.has(object) || watcher.send(&change);
+                    if !sent {
                         break;
                     }
-                    seen.apply(change);
+                    watcher.seen.apply(change);
                 }
             }
-            !replies.is_closed()
+            behind |= !sent;
+            !watcher.replies.is_closed()
         });
         if behind {
             self.desk.wake_at(Instant::now() + CATCH_UP);
@@ -263,4 +274,52 @@ fn virtual_mac(change: &ChipChange) -> Option<Mac> {
         return None;
     };
     Some(*mac).filter(|mac| Scheme::of(*mac).protocol != Protocol::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn step(id: u64) -> Change {
+        Change::of_kernel(views::Happening::New, id, KernelEvent::loss("test"))
+    }
+
+    // Broken if a slow reader were not told how much it missed although nothing follows, were told it twice, or missed the end.
+    #[test]
+    fn the_newest_steps_are_kept() {
+        let (sender, mut answers) = mpsc::channel(2);
+        let mut watcher = Watcher {
+            replies: Replies::of(sender),
+            filter: MonitorFilter::default(),
+            seen: Scene::default(),
+            steps: VecDeque::new(),
+            left_out: 0,
+        };
+        let kept = u64::try_from(KEPT).unwrap();
+        for id in 1..=kept + 3 {
+            watcher.keep(step(id));
+        }
+        let mut told = Vec::new();
+        loop {
+            let all = watcher.send_steps();
+            while let Ok(Reply { parameters, .. }) = answers.try_recv() {
+                let change = &parameters["change"];
+                told.push((change["event_id"].as_u64(), change["left_out"].as_u64()));
+            }
+            if all {
+                break;
+            }
+            // two lines went: what does not find room now has no place
+            if told.len() == 2 {
+                (0..3).for_each(|more| watcher.keep(step(kept + 4 + more)));
+            }
+        }
+        assert_eq!(told[0], (Some(4), Some(3)));
+        assert_eq!(told[1], (Some(5), None));
+        assert_eq!(told[2], (Some(7), Some(1)));
+        assert_eq!(told.last(), Some(&(Some(kept + 6), None)));
+        assert_eq!(told.iter().filter_map(|(_, left_out)| *left_out).sum::<u64>(), 4);
+    }
 }
