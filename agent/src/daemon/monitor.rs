@@ -109,7 +109,11 @@ impl Monitors {
 
     /// True: the row's last write failed as well.
     fn fails_again(&mut self, key: Key) -> bool {
-        self.failed.contains(&key) || (self.failed.len() < REMEMBERED && !self.failed.insert(key))
+        if self.failed.len() >= REMEMBERED {
+            self.failed.contains(&key)
+        } else {
+            !self.failed.insert(key)
+        }
     }
 }
 
