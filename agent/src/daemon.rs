@@ -228,11 +228,13 @@ impl Daemon {
         if let Some(recorder) = &mut self.recorder {
             recorder.input(now, &input);
         }
-        let Effect { dumped, adopted, settled, renewed, mac_changed } =
+        let Effect { dumped, snapshot, adopted, settled, renewed, mac_changed } =
             self.engine.take(input, now);
         self.memory.stirred |= mac_changed;
+        if let Some(id) = snapshot {
+            self.tell_snapshot(id);
+        }
         if dumped {
-            self.tell_snapshot();
             self.flower.stir();
             self.recall_entries();
         }

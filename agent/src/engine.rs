@@ -14,6 +14,8 @@ mod audit;
 mod input;
 mod questions;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +110,7 @@ impl Engine {
             Input::Heard(heard) => self.hear(&heard, now),
             Input::Dumped(dumped) if self.audit.is_dumping() => self.audit_kernel(&dumped, now),
             Input::Dumped(dumped) => {
-                self.take_dump(dumped, now);
+                effect.snapshot = self.take_dump(dumped, now);
                 effect.dumped = true;
             }
             Input::HeardRoutes(heard) => self.hear_routes(heard, now),
@@ -322,11 +324,13 @@ impl Engine {
         self.questions.distrust();
     }
 
-    fn take_dump(&mut self, dumped: Dumped, now: Time) {
+    /// The number of the event that a whole snapshot is.
+    fn take_dump(&mut self, dumped: Dumped, now: Time) -> Option<u64> {
         self.questions.distrust();
         let (believed, since) = self.view.take(dumped);
+        let mut id = None;
         match believed {
-            Dumped::Whole(snapshot) => self.replace(*snapshot, now),
+            Dumped::Whole(snapshot) => id = Some(self.replace(*snapshot, now)),
             Dumped::Partial(snapshot) => {
                 for link in snapshot.links {
                     self.fold(Event::Link(Box::new(link)), now);
@@ -343,6 +347,7 @@ impl Engine {
         for event in since {
             self.fold(event, now);
         }
+        id
     }
 
     /// Folds an event in.
@@ -371,8 +376,8 @@ impl Engine {
         self.changed_mac(changed, now);
     }
 
-    /// Replaces the view; what an earlier run remembered is taken over with the first one.
-    fn replace(&mut self, snapshot: Snapshot, now: Time) {
+    /// Replaces the view, as an event with this number; what an earlier run remembered is taken over with the first one.
+    fn replace(&mut self, snapshot: Snapshot, now: Time) -> u64 {
         let topology = self.reconciler.topology();
         let changed = snapshot.links.iter().filter(|link| {
             topology.link(link.ifindex).is_some_and(|former| former.mac != link.mac)
@@ -382,6 +387,7 @@ impl Engine {
         // what was heard before the first view was looked at then
         let is_first = topology.links().next().is_none();
         self.reconciler.replace(snapshot);
+        let id = self.generation();
         if !is_first {
             self.suspect_all_routes(now);
         }
@@ -393,6 +399,7 @@ impl Engine {
                 self.reconciler.remember_former(ifindex, mac);
             }
         }
+        id
     }
 
     fn recall(&mut self, former: BTreeSet<Former>) {

@@ -203,11 +203,11 @@ impl Daemon {
         }
     }
 
-    /// Everything was asked for, and folded in.
-    pub(super) fn tell_snapshot(&mut self) {
+    /// Everything was asked for, and replaced the view.
+    pub(super) fn tell_snapshot(&mut self, id: u64) {
         if self.monitors.wants(Told::Kernel) {
             let told = KernelEvent::snapshot(self.engine.reconciler().topology());
-            let step = Change::of_kernel(views::Happening::New, self.engine.generation(), told);
+            let step = Change::of_kernel(views::Happening::New, id, told);
             self.monitors.keep(Told::Kernel, &step);
         }
     }

@@ -190,8 +190,10 @@ pub enum LogStep {
 /// What an input led to beyond the engine's own state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// The view was replaced or added to by a dump.
+    /// A dump ended, whole or not.
     pub dumped: bool,
+    /// The number among all events of the snapshot that replaced the view.
+    pub snapshot: Option<u64>,
     /// The chip was taken over in full.
     pub adopted: bool,
     /// Rows in doubt were read.
