@@ -14,12 +14,12 @@ use super::grammar::{Question, TrapTable};
 use super::text;
 use super::{Exit, Options, complain, json, listing, print, recorded, support};
 use crate::api::interface::NAME;
-use crate::api::{MonitorFilter, Reply, TrapFilter, Wanted};
+use crate::api::{Reply, TrapFilter, Wanted};
 use crate::chain;
 use crate::clock;
 use crate::config::Config;
 use crate::metrics;
-use crate::views::{self, TrapDevice, TrapEvent, TrapStats};
+use crate::views::{self, TrapDevice, TrapStats};
 
 /// Asks the daemon and prints what it says.
 pub(super) fn answer(options: &Options, question: &Question) -> Exit {
@@ -65,8 +65,16 @@ fn ask(options: &Options, question: &Question) -> Result<Exit, Failure> {
     };
     let mut daemon = Conversation::begin(options)?;
     match question {
-        Question::Monitor(filter) => return monitor(options, filter, &mut daemon),
-        Question::TrapMonitor(filter) => return trap_monitor(options, filter, &mut daemon),
+        Question::Monitor(_) => {
+            return follow(options, question, "change", text::change, &mut daemon);
+        }
+        Question::TrapMonitor(_) => {
+            complain(
+                "note: packets are counted each second, not captured; drop monitor (NET_DM) is not \
+                 opened, control traps never reach it",
+            );
+            return follow(options, question, "event", text::trap_event, &mut daemon);
+        }
         Question::Route(filter) => return listing::routes(options, filter, &mut daemon),
         Question::RouteGet(filter) => return listing::route_to(options, filter, &mut daemon),
         Question::Neighbour(filter) => return listing::neighbours(options, filter, &mut daemon),
@@ -370,57 +378,26 @@ fn traps(
     })
 }
 
-/// Prints what each second shows until the daemon ends or nobody reads any more.
-fn trap_monitor(
+/// Prints one member of each answer until the daemon ends or nobody reads any more. `text` makes a line for people of it.
+fn follow<T: Serialize + DeserializeOwned>(
     options: &Options,
-    filter: &TrapFilter,
+    question: &Question,
+    name: &str,
+    text: fn(&T, Option<&str>) -> String,
     daemon: &mut Conversation,
 ) -> Result<Exit, Failure> {
-    let Value::Object(parameters) = json!(filter) else { return Ok(Exit::Usage) };
-    let mut reply = daemon.call("MonitorTrap", parameters, true, None)?;
-    complain(
-        "note: packets are counted each second, not captured; drop monitor (NET_DM) is not opened, \
-         control traps never reach it",
-    );
-    loop {
-        if let Some(error) = &reply.error {
-            return Err(refusal(error, &reply, &Question::TrapMonitor(filter.clone())));
-        }
-        if let Some(event) = member::<TrapEvent>(&reply, "event") {
-            let time = options.timestamp.then(|| clock::stamp(clock::now()));
-            let line = if options.json {
-                json::line(&event, time.as_deref())
-            } else {
-                options.colour.paint(text::trap_event(&event, time.as_deref()))
-            };
-            let mut out = io::stdout();
-            if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-                return Ok(Exit::Ok);
-            }
-        }
-        reply = daemon.next_reply()?;
-    }
-}
-
-/// Prints changes until the daemon ends or nobody reads any more.
-fn monitor(
-    options: &Options,
-    filter: &MonitorFilter,
-    daemon: &mut Conversation,
-) -> Result<Exit, Failure> {
-    let question = Question::Monitor(filter.clone());
-    let (method, parameters) = method(&question);
+    let (method, parameters) = method(question);
     let mut reply = daemon.call(method, parameters, true, None)?;
     loop {
         if let Some(error) = &reply.error {
-            return Err(refusal(error, &reply, &question));
+            return Err(refusal(error, &reply, question));
         }
-        if let Some(change) = member::<views::Change>(&reply, "change") {
+        if let Some(told) = member::<T>(&reply, name) {
             let time = options.timestamp.then(|| clock::stamp(clock::now()));
             let line = if options.json {
-                json::line(&change, time.as_deref())
+                json::line(&told, time.as_deref())
             } else {
-                options.colour.paint(text::change(&change, time.as_deref()))
+                options.colour.paint(text(&told, time.as_deref()))
             };
             let mut out = io::stdout();
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {

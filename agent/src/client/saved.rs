@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Failure;
 use super::{Exit, complain};
-use crate::api::Reply;
 use crate::api::interface::NAME;
+use crate::api::{self, Reply};
 
 /// The name of the file in an archive.
 pub(super) const FILE: &str = "state.json";
@@ -92,12 +92,12 @@ impl Saved {
         if method == "Explain" {
             let dev = parameters.get("dev").and_then(Value::as_str).unwrap_or_default();
             let told = answer(method).and_then(|all| all.get(dev)?.as_object().cloned());
-            return told.map_or_else(|| no_such_device(dev), reply);
+            return told.map_or_else(|| no_such_device(dev), |told| Reply::of(&told));
         }
         let asks_more = parameters.contains_key("address") || parameters.contains_key("recorded");
         let Some(mut told) = answer(method).filter(|_| !asks_more || method == "ListNeighbour")
         else {
-            return error("NotSaved", &json!({}));
+            return Reply::error(format!("{NAME}.NotSaved"), &json!({}));
         };
         if let Some(dev) = parameters.get("dev").and_then(Value::as_str)
             && !self.knows(dev)
@@ -109,7 +109,7 @@ impl Saved {
                 rows.retain(|row| parameters.iter().all(|(name, wanted)| fits(row, name, wanted)));
             }
         }
-        reply(told)
+        Reply::of(&told)
     }
 
     /// A row of any kind is about this device.
@@ -150,17 +150,8 @@ fn prefix(row: &Value) -> Option<IpNet> {
     }
 }
 
-fn reply(parameters: Map<String, Value>) -> Reply {
-    Reply { parameters, ..Reply::default() }
-}
-
 fn no_such_device(dev: &str) -> Reply {
-    error("NoSuchDevice", &json!({ "dev": dev }))
-}
-
-fn error(name: &str, parameters: &Value) -> Reply {
-    let parameters = parameters.as_object().cloned().unwrap_or_default();
-    Reply { error: Some(format!("{NAME}.{name}")), parameters, ..Reply::default() }
+    api::Failure::NoSuchDevice(dev.to_owned()).reply()
 }
 
 /// The state's text from an archive.

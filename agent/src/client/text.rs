@@ -24,8 +24,7 @@ const WIDTH: usize = 80;
 
 /// What a reason's code stands for; empty for a code of a newer daemon.
 fn sentence(code: &str) -> &'static str {
-    let known = Reason::ALL.iter().find(|reason| reason.code() == code);
-    known.map_or("", |reason| reason.sentence())
+    Reason::of_code(code).map_or("", Reason::sentence)
 }
 
 /// Lines of at most [`WIDTH`] columns, each after the first indented; a word is never cut.

@@ -8,7 +8,7 @@ use firsthop_model::IfIndex;
 use firsthop_model::chip::Change as ChipChange;
 use firsthop_model::reconcile::{Reconciler, Ticket};
 use firsthop_model::retry::{Failure, FailureClass};
-use firsthop_model::topology::{Address, Event, Link, LinkKind, OperState, Topology, VlanRange};
+use firsthop_model::topology::{Address, Event, Link, LinkKind, Topology, VlanRange};
 use serde::{Deserialize, Serialize};
 
 use super::change::Happening;
@@ -142,7 +142,7 @@ impl<'a> Telling<'a> {
         }
         words.extend(link.mac.map(|mac| format!("mac {mac}")));
         words.push(if link.is_up() { "up" } else { "down" }.to_owned());
-        words.push(format!("operstate {}", operstate(link.operstate)));
+        words.push(format!("operstate {}", link.operstate.name()));
         words.join(" ")
     }
 
@@ -156,7 +156,7 @@ impl<'a> Telling<'a> {
             words.push(if link.is_up() { "up" } else { "down" }.to_owned());
         }
         if before.operstate != link.operstate {
-            words.push(format!("operstate {}", operstate(link.operstate)));
+            words.push(format!("operstate {}", link.operstate.name()));
         }
         if before.carrier != link.carrier {
             words.push(format!("carrier {}", on_off(link.carrier)));
@@ -258,18 +258,6 @@ fn kind(kind: &LinkKind) -> String {
         LinkKind::Bond { .. } => "bond".to_owned(),
         LinkKind::Team => "team".to_owned(),
         LinkKind::Other { name } => name.clone(),
-    }
-}
-
-const fn operstate(state: OperState) -> &'static str {
-    match state {
-        OperState::Unknown => "unknown",
-        OperState::NotPresent => "notpresent",
-        OperState::Down => "down",
-        OperState::LowerLayerDown => "lowerlayerdown",
-        OperState::Testing => "testing",
-        OperState::Dormant => "dormant",
-        OperState::Up => "up",
     }
 }
 

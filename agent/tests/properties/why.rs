@@ -29,7 +29,7 @@ pub(crate) fn everything_says_why(reconciler: &Reconciler) -> Outcome {
 
 /// A documented reason that stands for that state; one that is only worth knowing goes with any.
 fn says_why(what: &str, state: State, code: Option<&str>) -> Outcome {
-    let known = code.map(|code| Reason::ALL.iter().find(|reason| reason.code() == code));
+    let known = code.map(Reason::of_code);
     match known {
         None if state == State::Offload => Ok(()),
         None => Err(format!("{what} is {state}, and nothing says why")),

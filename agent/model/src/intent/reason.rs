@@ -19,6 +19,11 @@ macro_rules! reasons {
             /// Every reason, in the order in which the first match wins.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// The one with this code; none: it is of a newer daemon.
+            pub fn of_code(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.code() == code)
+            }
+
             /// The stable code.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
