@@ -11,7 +11,7 @@ programs=(firsthop firsthopd firsthop-exporter hwsim)
 build=(cargo build -q --release --locked -p hwsim -p firsthop)
 "${build[@]}"
 
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/firsthop.XXXXXX")
+work=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 mkdir -p "$work/another/place" "$work/home/cargo"

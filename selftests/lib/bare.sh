@@ -15,7 +15,7 @@ if [ ! -e "$root" ]; then
 	command -v debootstrap >/dev/null || no "debootstrap is not installed"
 	# From where the machine's own packages are.
 	mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sed -n "s/^$release //p" | head -n 1)
-	mkdir -p "${root%/*}" && part=$(mktemp -d "$root.XXXXXX") || no "${root%/*} can't be written"
+	mkdir -p "${root%/*}" && part=$(mktemp -d -p "${root%/*}") || no "${root%/*} can't be written"
 	trap 'rm -rf "$part"' EXIT
 	trap 'exit 130' INT TERM HUP
 	chmod 755 "$part"
