@@ -15,10 +15,10 @@ ALL_TESTS="
 V5=00:00:5e:00:01:05
 ARCHIVE=$RUN/archive.tar.gz
 
-# lines STATUS FILE: what `check FILE` says, without what to do about it.
+# lines STATUS TEXT: what `check` says of the daemon's own file with this text before it, without what to do about it.
 lines() {
 	local status=0
-	printf '%s\n' "$2" >"$RUN/check.toml"
+	printf '%s\n' "$2" | cat - "$RUN/firsthop.toml" >"$RUN/check.toml"
 	fh r1 -j check "$RUN/check.toml" >"$RUN/found" || status=$?
 	[ $status = "$1" ] || fail "exit $status, not $1: $2"
 	"$PY" -ISB "$LIB/documented.py" "$ROOT/docs/json.md" check "$RUN/found" || fail "not as documented: $2"
@@ -30,13 +30,19 @@ lines() {
 check_finds_what_a_file_would_change() {
 	local writes
 	writes=$(fh r1 -j status | json d.hw.writes)
-	check_eq "$(lines 0 '')" "" "findings of an empty file"
+	check_eq "$(lines 0 '')" "" "findings of the file that it runs with"
+	check_eq "$(fh r1 check "$RUN/firsthop.toml")" "Nothing would change" "the same for people"
 	check_eq "$(lines 3 'exclude = ["swp1", "eth9"]')" \
-		$'exclude eth9 there is no such device\nrif swp1 offload now, not_offloaded (excluded_by_config) with this configuration
+		$'exclude - none now, eth9 swp1 with this configuration\nexclude eth9 there is no such device\nrif swp1 offload now, not_offloaded (excluded_by_config) with this configuration
 vmac vrrp5 offload now, held (no_rif) with this configuration\nvmac backup held (no_address) now, held (no_rif) with this configuration' "exclude"
-	check_eq "$(lines 3 'vmac_policy = "always"')" "vmac backup held (no_address) now, offload with this configuration" "policy"
-	check_eq "$(lines 3 $'[[vmac]]\nlower = "br7"\npolicy = "oper"')" "vmac - no macvlan is over br7" "a rule for nothing"
-	check_eq "$(lines 3 $'[device]\nmanage = false')" "device.manage - differs, which counts only when firsthopd starts" "a key for the next start"
+	check_eq "$(lines 3 'vmac_policy = "always"')" \
+		$'vmac_policy - active now, always with this configuration\nvmac backup held (no_address) now, offload with this configuration' "policy"
+	check_eq "$(lines 3 $'[[vmac]]\nlower = "br7"\npolicy = "oper"')" \
+		$'vmac - none now, lower br7 policy oper with this configuration\nvmac - no macvlan is over br7' "a rule for nothing"
+	check_eq "$(lines 3 $'routing = "cpu"\n[audit]\ninterval = 0')" \
+		$'routing - hardware now, cpu with this configuration\naudit.interval - 300 s now, never with this configuration' "keys that no device shows"
+	check_eq "$(lines 3 $'[device]\nmanage = false')" "device.manage - not set now, false with this configuration" "a key for the next start"
+	check holds "['systemctl restart' in f.fix for f in d] == [True]" <"$RUN/found"
 	echo 'vmac_polcy = "always"' >"$RUN/check.toml"
 	check_status 1 fh r1 check "$RUN/check.toml"
 	check_status 1 fh r1 check "$RUN/absent.toml"

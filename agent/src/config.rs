@@ -8,6 +8,7 @@
 //!
 //! A key that is not known is an error with its place: a misspelt one must not be silently without effect.
 
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use firsthop_model::intent::{Policy, Routing, VmacPolicy, VmacRule};
 use serde::{Deserialize, Deserializer};
+pub use settings::Setting;
 use thiserror::Error;
 
 /// Where the configuration is, unless `-c` says otherwise.
@@ -106,6 +108,16 @@ pub enum Drift {
     Repair,
     /// It is told.
     Report,
+}
+
+impl Drift {
+    /// The word in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Repair => "repair",
+            Self::Report => "report",
+        }
+    }
 }
 
 /// How devices that have a driver in the kernel are looked after.

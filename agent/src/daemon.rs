@@ -10,6 +10,7 @@
 //! Nothing in a turn waits; dumps, the chip and the clients have tasks of their own on the same thread.
 
 mod bridge_fdb;
+mod check;
 mod chip_link;
 mod counters;
 mod desk;

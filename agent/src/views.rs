@@ -26,7 +26,7 @@ pub mod trap_words;
 mod vrrp_rule;
 
 pub use change::{Change, Happening, Scene};
-pub use check::{Remark, consequences, troubles};
+pub use check::{Remark, changed_keys, consequences, troubles};
 pub use device::{Devices, Hazard};
 pub use diff::{Difference, differences, unknown_rows};
 pub use doctor::{Check, CheckResult, Surroundings, check};

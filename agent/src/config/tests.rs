@@ -123,3 +123,71 @@ fn later_files_win_key_by_key() {
     assert_eq!(config.policy.vmac_rules.len(), 1);
     assert_eq!(config.policy.vmac_rules[0].policy, VmacPolicy::Always);
 }
+
+/// The keys of a section, by what is said about one that is not there; none: it is no section.
+fn keys_of(section: Option<&str>) -> Option<Vec<String>> {
+    let header = section.map_or_else(String::new, |section| format!("[{section}]\n"));
+    let refusal = refusal(&format!("{header}unheard_of = 1\n"));
+    let (_, expected) = refusal.split_once("unknown field `unheard_of`, expected ")?;
+    Some(expected.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+}
+
+// Broken if a key of the file were missing from the settings, so that `check` and a reload were silent about it.
+#[test]
+fn every_key_is_a_setting() {
+    let mut keys = BTreeSet::new();
+    for key in keys_of(None).unwrap() {
+        match keys_of(Some(&key)) {
+            Some(inner) => keys.extend(inner.iter().map(|inner| format!("{key}.{inner}"))),
+            None => _ = keys.insert(key),
+        }
+    }
+    let settings = Config::default().settings();
+    let told: BTreeSet<String> = settings.iter().map(|setting| setting.key.to_owned()).collect();
+    assert_eq!(told, keys);
+    assert_eq!(settings.len(), keys.len());
+}
+
+// Broken if a key could change without a word, under another key's name, or as if it counted at another time.
+#[test]
+fn each_change_is_told() {
+    let mut untold: BTreeSet<_> =
+        Config::default().settings().into_iter().map(|setting| setting.key).collect();
+    for (text, key, now, then, at_start) in [
+        ("vmac_policy = 'oper'", "vmac_policy", "active", "oper", false),
+        (
+            "[[vmac]]\nlower = 'br0'\nmac = '02:00:00:00:00:00/8'\npolicy = 'always'\n\
+             [[vmac]]\nlower = 'swp1'\npolicy = 'oper'",
+            "vmac",
+            "none",
+            "lower br0 mac 02:00:00:00:00:00/8 policy always, lower swp1 policy oper",
+            false,
+        ),
+        ("exclude = ['swp3', 'mgmt']", "exclude", "none", "mgmt swp3", false),
+        ("routing = 'cpu'", "routing", "hardware", "cpu", false),
+        ("vrrp_rate = 1024", "vrrp_rate", "not set", "1024", false),
+        ("vrrp_burst = 1024", "vrrp_burst", "not set", "1024", false),
+        ("[liveness]\nwatch = false", "liveness.watch", "true", "false", false),
+        (
+            "[liveness]\nwithdraw_orphans = true",
+            "liveness.withdraw_orphans",
+            "false",
+            "true",
+            false,
+        ),
+        ("[device]\nhwsim = '/run/a'", "device.hwsim", "not set", "/run/a", true),
+        ("[device]\nmanage = false", "device.manage", "not set", "false", true),
+        ("[device]\naudit = 5", "device.audit", "30 s", "5 s", false),
+        ("[device]\ndrift = 'report'", "device.drift", "repair", "report", false),
+        ("[device]\nflower_traps = true", "device.flower_traps", "false", "true", false),
+        ("[audit]\ninterval = 0", "audit.interval", "300 s", "never", false),
+        ("[netlink]\nreceive_buffer = 65536", "netlink.receive_buffer", "not set", "65536", true),
+    ] {
+        let changes: Vec<_> = Config::default().changes(&load(text).unwrap()).collect();
+        let [(here, there)] = changes.as_slice() else { panic!("{text}: {changes:?}") };
+        assert_eq!((here.key, here.value.as_str(), here.at_start), (key, now, at_start));
+        assert_eq!((there.key, there.value.as_str(), there.at_start), (key, then, at_start));
+        untold.remove(key);
+    }
+    assert_eq!(untold, BTreeSet::new(), "without an example");
+}

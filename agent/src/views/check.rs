@@ -9,11 +9,12 @@ use firsthop_model::topology::{Link, LinkKind};
 use serde::{Deserialize, Serialize};
 
 use super::{Devices, name};
+use crate::config::Config;
 
 /// Something that `check` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
-    /// `rif`, `vmac`, or the key of the configuration
+    /// `rif`, `vmac`, or a key of the configuration with its section
     pub object: String,
     /// The device
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,14 +62,31 @@ fn is_choice(reason: Option<&str>) -> bool {
 }
 
 fn trouble(object: &str, ifname: &str, state: State, reason: Option<&str>) -> Remark {
-    let known = Reason::ALL.iter().find(|known| reason == Some(known.code()));
+    let known = reason.and_then(Reason::of_code);
     Remark {
         object: object.to_owned(),
         ifname: Some(ifname.to_owned()),
-        text: format!("is {state}: {}", known.map_or("", |known| known.sentence())),
+        text: format!("is {state}: {}", known.map_or("", Reason::sentence)),
         reason: reason.map(str::to_owned),
-        fix: known.map_or("", |known| known.fix()).to_owned(),
+        fix: known.map_or("", Reason::fix).to_owned(),
     }
+}
+
+/// The keys of a configuration that say something else than those that count now.
+pub fn changed_keys(now: &Config, then: &Config) -> Vec<Remark> {
+    let told = now.changes(then).map(|(now, then)| Remark {
+        object: now.key.to_owned(),
+        ifname: None,
+        text: format!("{} now, {} with this configuration", now.value, then.value),
+        reason: None,
+        fix: if now.at_start {
+            "`systemctl restart firsthopd`, as it counts from a start on; the chip goes on meanwhile."
+        } else {
+            "Nothing, if that is meant."
+        }
+        .to_owned(),
+    });
+    told.collect()
 }
 
 /// What another policy would change, and what of it is about nothing that is there. Whether the chip has room is not looked at.
@@ -148,7 +166,7 @@ fn about(rule: &VmacRule) -> String {
 
 #[cfg(test)]
 mod tests {
-    use firsthop_model::intent::VmacPolicy;
+    use firsthop_model::intent::{Routing, VmacPolicy};
 
     use super::*;
     use crate::views::tests::switch;
@@ -159,6 +177,25 @@ mod tests {
             format!("{} {ifname} {}", finding.object, finding.text)
         };
         findings.iter().map(line).collect()
+    }
+
+    // Broken if a key that no device shows passed for no change, or one that needs a restart for one that does not.
+    #[test]
+    fn keys_of_a_configuration() {
+        let mut config = Config::default();
+        assert_eq!(changed_keys(&config, &config), []);
+        config.policy.routing = Routing::Cpu;
+        config.manage = Some(false);
+        let findings = changed_keys(&Config::default(), &config);
+        assert_eq!(
+            told(&findings),
+            [
+                "routing - hardware now, cpu with this configuration",
+                "device.manage - not set now, false with this configuration"
+            ]
+        );
+        let restarts = findings.iter().map(|finding| finding.fix.contains("systemctl restart"));
+        assert_eq!(restarts.collect::<Vec<_>>(), [false, true]);
     }
 
     // Broken if `check` missed what a file would change, told of what stays, or did not name what it is about in vain.

@@ -133,6 +133,16 @@ pub enum Routing {
     Hardware,
 }
 
+impl Routing {
+    /// The word in JSON and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Hardware => "hardware",
+        }
+    }
+}
+
 /// What the operator decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
