@@ -112,7 +112,11 @@ pub struct Reconciler {
     goes_on: bool,
     runs: BTreeMap<Object, Run>,
     tickets: BTreeMap<Ticket, (Object, Change)>,
+    /// Runs whose next stage may be submitted.
+    stepping: BTreeSet<Object>,
     locks: BTreeMap<Key, Object>,
+    /// Who is parked until a row is no longer locked.
+    fences: BTreeMap<Key, BTreeSet<Object>>,
     last_ticket: u64,
 
     applied: Applied,
@@ -151,7 +155,9 @@ impl Reconciler {
             goes_on: false,
             runs: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            stepping: BTreeSet::new(),
             locks: BTreeMap::new(),
+            fences: BTreeMap::new(),
             last_ticket: 0,
             applied: Applied::default(),
             troubles: BTreeMap::new(),
@@ -174,7 +180,9 @@ impl Reconciler {
     pub fn adopt(&mut self, scanned: Tables) -> BTreeSet<Key> {
         self.runs.clear();
         self.tickets.clear();
+        self.stepping.clear();
         self.locks.clear();
+        self.fences.clear();
         self.troubles.clear();
         self.refusals.clear();
         self.book = Book::default();
@@ -271,8 +279,9 @@ impl Reconciler {
             }
         }
         let mut steps: Vec<(Object, Change)> = Vec::new();
-        for (object, run) in &mut self.runs {
-            steps.extend(run.submit().into_iter().map(|change| (*object, change)));
+        for object in std::mem::take(&mut self.stepping) {
+            let stage = self.runs.get_mut(&object).map(Run::submit).unwrap_or_default();
+            steps.extend(stage.into_iter().map(|change| (object, change)));
         }
         steps.sort_by_key(|(object, _)| object.is_bulk());
         let mut submitted = Vec::new();
@@ -354,8 +363,12 @@ impl Reconciler {
             Outcome::Doubtful => self.applied.doubt(&key),
             Outcome::Failed => {}
         }
-        if self.runs.get(&object).is_some_and(Run::is_done) {
-            self.finish(object, now);
+        match self.runs.get(&object) {
+            Some(run) if run.is_done() => self.finish(object, now),
+            Some(run) if run.may_go_on() => {
+                self.stepping.insert(object);
+            }
+            _ => {}
         }
     }
 
@@ -383,9 +396,12 @@ impl Reconciler {
         let refused = |key: &&Key| self.refusals.contains_key(*key);
         let mut refused: Vec<Key> = self.book.rows(object).filter(refused).cloned().collect();
         let obstacle = self.want(object);
+        if let Some(key) = self.book.rows(object).find(|key| self.locks.contains_key(*key)) {
+            self.fences.entry(key.clone()).or_default().insert(object);
+            return self.due.park(object);
+        }
         // what hangs on a row in doubt waits until that was read back
-        let fenced = |key: &Key| self.locks.contains_key(key) || self.applied.is_unknown(key);
-        if self.book.rows(object).any(fenced) {
+        if self.book.rows(object).any(|key| self.applied.is_unknown(key)) {
             return;
         }
         self.due.remove(object);
@@ -424,6 +440,7 @@ impl Reconciler {
         let run = Run::new(plan);
         self.note_begun(&run);
         self.runs.insert(object, run);
+        self.stepping.insert(object);
     }
 
     /// What leads to the booked content, without the rows that wait for a retry.
@@ -439,6 +456,9 @@ impl Reconciler {
         self.note_ended(&run);
         for key in run.keys() {
             self.locks.remove(&key);
+            let waiting = self.fences.remove(&key).unwrap_or_default();
+            let waiting = waiting.into_iter().filter(|object| self.due.is_parked(*object));
+            self.due.extend(waiting.collect::<Vec<_>>());
         }
         match run.into_failure() {
             Some((change, failure)) => {

@@ -43,6 +43,12 @@ impl Mac {
         self.0.iter().fold(0, |bits, octet| bits << 8 | u64::from(*octet))
     }
 
+    /// The MAC with these 48 bits; those above are left out.
+    pub const fn from_bits(bits: u64) -> Self {
+        let [_, _, a, b, c, d, e, f] = bits.to_be_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
     /// The modified EUI-64 link-local address the kernel makes of this MAC (RFC 4291 appendix A).
     pub fn link_local(self) -> std::net::Ipv6Addr {
         let m = self.0;

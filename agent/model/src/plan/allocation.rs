@@ -1,12 +1,15 @@
 //! Which chip index stands for which kernel object. Rebuilt from a read-back; never chosen twice for one object.
 
-use std::collections::BTreeMap;
+mod indices;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use indices::Indices;
 use serde::{Deserialize, Serialize};
 
 use super::Object;
 use crate::applied::Applied;
-use crate::chip::{Fid, LagId, MacProfile, Rif, RifIndex, VrId};
+use crate::chip::{Fid, Key, LagId, MacProfile, Rif, RifIndex, VrId};
 use crate::intent::Reason;
 use crate::{IfIndex, Mac};
 
@@ -34,77 +37,80 @@ pub struct Limits {
 /// Chip indices by kernel key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Allocation {
-    rifs: BTreeMap<Object, RifIndex>,
+    rifs: Indices<Object>,
     profiles: BTreeMap<Object, (MacProfile, Mac)>,
-    vrs: BTreeMap<u32, VrId>,
-    lags: BTreeMap<IfIndex, LagId>,
-    fids: BTreeMap<IfIndex, Fid>,
+    /// How many of `profiles` have that MAC in that profile.
+    sharers: BTreeMap<(MacProfile, Mac), u32>,
+    vrs: Indices<u32>,
+    lags: Indices<IfIndex>,
+    fids: Indices<IfIndex>,
 }
 
 impl Allocation {
     /// Takes over the indices under which a chip already holds a router interface and its virtual router.
     pub fn claim(&mut self, object: Object, table: u32, rif: &Rif) {
-        let taken = self.vrs.iter().any(|(other, vr)| *vr == rif.vr && *other != table);
-        let rif_taken = self.rifs.values().any(|other| *other == rif.rif);
-        if !taken && !rif_taken && *self.vrs.entry(table).or_insert(rif.vr) == rif.vr {
-            self.rifs.insert(object, rif.rif);
-            self.profiles.insert(object, (rif.mac_profile, rif.mac));
+        if self.rifs.is_used(rif.rif.0) {
+            return;
+        }
+        self.vrs.claim(table, rif.vr.0);
+        if self.vr(table) == Some(rif.vr) {
+            self.rifs.claim(object, rif.rif.0);
+            if self.rif(object) == Some(rif.rif) {
+                self.set_profile(object, Some((rif.mac_profile, rif.mac)));
+            }
         }
     }
 
     /// Takes over the index under which a chip already holds a bond or team.
     pub fn claim_lag(&mut self, ifindex: IfIndex, lag: LagId) {
-        if !self.lags.values().any(|other| *other == lag) {
-            self.lags.entry(ifindex).or_insert(lag);
-        }
+        self.lags.claim(ifindex, lag.0);
     }
 
     /// Takes over the FID under which a chip already holds a VLAN-unaware bridge.
     pub fn claim_fid(&mut self, bridge: IfIndex, fid: Fid) {
-        if Fid::DOT1D.contains(&fid.0) && !self.fids.values().any(|other| *other == fid) {
-            self.fids.entry(bridge).or_insert(fid);
+        if Fid::DOT1D.contains(&fid.0) {
+            self.fids.claim(bridge, fid.0);
         }
     }
 
     /// The router interface of an object.
     pub fn rif(&self, object: Object) -> Option<RifIndex> {
-        self.rifs.get(&object).copied()
+        self.rifs.get(&object).map(RifIndex)
     }
 
     /// The LAG of a bond or team.
     pub fn lag(&self, ifindex: IfIndex) -> Option<LagId> {
-        self.lags.get(&ifindex).copied()
+        self.lags.get(&ifindex).map(LagId)
     }
 
     /// Bonds and teams that have a LAG.
     pub fn lags(&self) -> impl Iterator<Item = IfIndex> {
-        self.lags.keys().copied()
+        self.lags.keys()
     }
 
     /// The FID of a VLAN-unaware bridge.
     pub fn fid(&self, bridge: IfIndex) -> Option<Fid> {
-        self.fids.get(&bridge).copied()
+        self.fids.get(&bridge).map(Fid)
     }
 
     /// The virtual router of a table.
     pub fn vr(&self, table: u32) -> Option<VrId> {
-        self.vrs.get(&table).copied()
+        self.vrs.get(&table).map(VrId)
     }
 
     /// The tables that have a virtual router.
     pub fn tables(&self) -> impl Iterator<Item = u32> {
-        self.vrs.keys().copied()
+        self.vrs.keys()
     }
 
     /// The objects that have a router interface.
     pub fn interfaces(&self) -> impl Iterator<Item = Object> {
-        self.rifs.keys().copied()
+        self.rifs.keys()
     }
 
     /// How many router interfaces, virtual routers and MAC profiles are taken.
     pub fn occupancy(&self) -> (usize, usize, usize) {
-        let profiles: std::collections::BTreeSet<_> =
-            self.profiles.values().map(|(profile, _)| profile).collect();
+        let profiles: BTreeSet<_> = self.sharers.keys().map(|(profile, _)| profile).collect();
         (self.rifs.len(), self.vrs.len(), profiles.len())
     }
 
@@ -118,13 +124,14 @@ impl Allocation {
         if let Some(rif) = self.rif(object) {
             return Ok(rif);
         }
-        let mut used: std::collections::BTreeSet<RifIndex> = self.rifs.values().copied().collect();
-        used.extend(applied.rifs().map(|rif| rif.rif));
-        let free = || (0..limits.rifs).map(RifIndex).filter(|rif| !used.contains(rif));
+        let free = || {
+            let free = self.rifs.free(0..limits.rifs).map(RifIndex);
+            free.filter(|rif| applied.get(&Key::Rif(*rif)).is_none())
+        };
         // what a route that nobody wants leads to is no place for another interface
         let rif = free().find(|rif| !applied.leads_to(*rif)).or_else(|| free().next());
         let rif = rif.ok_or(Reason::RifTableFull)?;
-        self.rifs.insert(object, rif);
+        self.rifs.claim(object, rif.0);
         Ok(rif)
     }
 
@@ -138,11 +145,11 @@ impl Allocation {
         if let Some(vr) = self.vr(table) {
             return Ok(vr);
         }
-        let mut used: std::collections::BTreeSet<VrId> = self.vrs.values().copied().collect();
-        used.extend(applied.rifs().map(|rif| rif.vr));
-        let free = (0..limits.virtual_routers).map(VrId).find(|vr| !used.contains(vr));
-        let vr = free.ok_or(Reason::VrTableFull)?;
-        self.vrs.insert(table, vr);
+        let mut free = self.vrs.free(0..limits.virtual_routers).map(VrId);
+        let unused = free.find(|vr| !applied.rifs().any(|rif| rif.vr == *vr));
+        drop(free);
+        let vr = unused.ok_or(Reason::VrTableFull)?;
+        self.vrs.claim(table, vr.0);
         Ok(vr)
     }
 
@@ -151,11 +158,9 @@ impl Allocation {
         if let Some(lag) = self.lag(ifindex) {
             return Ok(lag);
         }
-        let taken = |lag: &LagId| self.lags.values().any(|other| other == lag);
-        let free = (0..limits.lags).map(LagId).find(|lag| !taken(lag));
-        let lag = free.ok_or(Reason::LagTableFull)?;
-        self.lags.insert(ifindex, lag);
-        Ok(lag)
+        let lag = self.lags.free(0..limits.lags).next().ok_or(Reason::LagTableFull)?;
+        self.lags.claim(ifindex, lag);
+        Ok(LagId(lag))
     }
 
     /// The FID for a VLAN-unaware bridge: its own, or the lowest that neither another bridge nor a router interface of the
@@ -164,11 +169,11 @@ impl Allocation {
         if let Some(fid) = self.fid(bridge) {
             return Ok(fid);
         }
-        let mut used: std::collections::BTreeSet<Fid> = self.fids.values().copied().collect();
-        used.extend(applied.rifs().map(|rif| rif.kind.fid()));
-        let free = Fid::DOT1D.map(Fid).find(|fid| !used.contains(fid));
-        let fid = free.ok_or(Reason::FidTableFull)?;
-        self.fids.insert(bridge, fid);
+        let mut free = self.fids.free(*Fid::DOT1D.start()..Fid::DOT1D.end() + 1).map(Fid);
+        let unused = free.find(|fid| !applied.rifs().any(|rif| rif.kind.fid() == *fid));
+        drop(free);
+        let fid = unused.ok_or(Reason::FidTableFull)?;
+        self.fids.claim(bridge, fid.0);
         Ok(fid)
     }
 
@@ -182,45 +187,83 @@ impl Allocation {
         limits: &Limits,
         applied: &Applied,
     ) -> Result<MacProfile, Reason> {
-        let prefix = |mac: Mac| mac.bits() >> (48 - limits.mac_profile_bits.min(48));
+        let rest = 48 - limits.mac_profile_bits.min(48);
+        let prefix = |mac: Mac| mac.bits() >> rest;
         let own = self.profiles.get(&object).copied();
-        let ours = self.profiles.iter().filter(|(other, _)| **other != object).map(|(_, p)| *p);
-        let is_ours = |index: RifIndex| self.rifs.values().any(|ours| *ours == index);
-        let foreign = applied.rifs().filter(|rif| rif.enabled && !is_ours(rif.rif));
-        let others: Vec<(MacProfile, Mac)> =
-            ours.chain(foreign.map(|rif| (rif.mac_profile, rif.mac))).collect();
-
-        let same = own
-            .filter(|(_, own)| prefix(*own) == prefix(mac))
-            .or_else(|| others.iter().copied().find(|(_, other)| prefix(*other) == prefix(mac)));
-        let unshared = own.filter(|(own, _)| others.iter().all(|(other, _)| other != own));
-        let taken = |id: &MacProfile| own.iter().chain(&others).any(|(used, _)| used == id);
-        let free = || (0..limits.mac_profiles).map(MacProfile).find(|id| !taken(id));
-        let profile =
-            same.or(unshared).map(|(id, _)| id).or_else(free).ok_or(Reason::RifMacProfilesFull)?;
-        self.profiles.insert(object, (profile, mac));
+        let first = Mac::from_bits(prefix(mac) << rest);
+        let last = Mac::from_bits(prefix(mac) << rest | ((1 << rest) - 1));
+        let shares =
+            |id: &MacProfile| self.sharers.range((*id, first)..=(*id, last)).next().is_some();
+        let all = || (0..limits.mac_profiles).map(MacProfile);
+        let ours = own.filter(|(_, own)| prefix(*own) == prefix(mac)).map(|(id, _)| id);
+        let profile = match ours.or_else(|| all().find(shares)) {
+            Some(profile) => profile,
+            None => self.new_profile(own, |other| prefix(other) == prefix(mac), all(), applied)?,
+        };
+        self.set_profile(object, Some((profile, mac)));
         Ok(profile)
+    }
+
+    /// A profile for a MAC whose prefix none of ours has: that of a stranger in the chip that has it, `own` if nobody else is in it, or
+    /// a free one of `all`.
+    fn new_profile(
+        &self,
+        own: Option<(MacProfile, Mac)>,
+        has_prefix: impl Fn(Mac) -> bool,
+        mut all: impl Iterator<Item = MacProfile>,
+        applied: &Applied,
+    ) -> Result<MacProfile, Reason> {
+        let strangers = applied.rifs().filter(|rif| rif.enabled && !self.rifs.is_used(rif.rif.0));
+        let strangers: Vec<(MacProfile, Mac)> =
+            strangers.map(|rif| (rif.mac_profile, rif.mac)).collect();
+        let theirs = |id: MacProfile| strangers.iter().any(|(other, _)| *other == id);
+        let sharers = |id: MacProfile| -> u32 {
+            let all = (id, Mac::from_bits(0))..=(id, Mac::from_bits((1 << 48) - 1));
+            self.sharers.range(all).map(|(_, count)| count).sum()
+        };
+        let same = strangers.iter().find(|(_, mac)| has_prefix(*mac)).map(|(id, _)| *id);
+        let unshared = own.map(|(id, _)| id).filter(|id| sharers(*id) == 1 && !theirs(*id));
+        let free = || all.find(|id| sharers(*id) == 0 && !theirs(*id));
+        same.or(unshared).or_else(free).ok_or(Reason::RifMacProfilesFull)
+    }
+
+    fn set_profile(&mut self, object: Object, to: Option<(MacProfile, Mac)>) {
+        let former = match to {
+            Some(to) => self.profiles.insert(object, to),
+            None => self.profiles.remove(&object),
+        };
+        if let Some(to) = to {
+            *self.sharers.entry(to).or_default() += 1;
+        }
+        if let Some(former) = former
+            && let Some(count) = self.sharers.get_mut(&former)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sharers.remove(&former);
+            }
+        }
     }
 
     /// No router interface of an object is in the chip any more.
     pub fn release_interface(&mut self, object: Object) {
-        self.rifs.remove(&object);
-        self.profiles.remove(&object);
+        self.rifs.release(&object);
+        self.set_profile(object, None);
     }
 
     /// Nothing of a bond or team is in the chip any more.
     pub fn release_lag(&mut self, ifindex: IfIndex) {
-        self.lags.remove(&ifindex);
+        self.lags.release(&ifindex);
     }
 
     /// Nothing of a VLAN-unaware bridge is in the chip any more.
     pub fn release_fid(&mut self, bridge: IfIndex) {
-        self.fids.remove(&bridge);
+        self.fids.release(&bridge);
     }
 
     /// Nothing of a table is in the chip any more.
     pub fn release_vr(&mut self, table: u32) {
-        self.vrs.remove(&table);
+        self.vrs.release(&table);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is to be compared: those for which somebody waits, and the many.
+//! What is to be compared: those for which somebody waits, and the many. Those that are parked are due as well, but wait for a row that
+//! another one writes: whoever ends with that makes them due anew.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -10,28 +11,41 @@ use crate::plan::Object;
 pub(super) struct Due {
     urgent: BTreeSet<Object>,
     bulk: BTreeSet<Object>,
+    parked: BTreeSet<Object>,
 }
 
 impl Due {
     pub(super) fn insert(&mut self, object: Object) -> bool {
-        self.of(object).insert(object)
+        let parked = self.parked.remove(&object);
+        self.of(object).insert(object) && !parked
     }
 
     pub(super) fn remove(&mut self, object: Object) -> bool {
-        self.of(object).remove(&object)
+        let parked = self.parked.remove(&object);
+        self.of(object).remove(&object) || parked
+    }
+
+    /// Nobody has to look at it until it is inserted again.
+    pub(super) fn park(&mut self, object: Object) {
+        self.of(object).remove(&object);
+        self.parked.insert(object);
+    }
+
+    pub(super) fn is_parked(&self, object: Object) -> bool {
+        self.parked.contains(&object)
     }
 
     pub(super) fn contains(&self, object: Object) -> bool {
         let set = if object.is_bulk() { &self.bulk } else { &self.urgent };
-        set.contains(&object)
+        set.contains(&object) || self.is_parked(object)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.urgent.len() + self.bulk.len()
+        self.urgent.len() + self.bulk.len() + self.parked.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.urgent.is_empty() && self.bulk.is_empty()
+        self.urgent.is_empty() && self.bulk.is_empty() && self.parked.is_empty()
     }
 
     /// In the order in which they are built.
@@ -46,7 +60,7 @@ impl Due {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Object> {
-        self.urgent.iter().chain(&self.bulk).copied()
+        self.urgent.iter().chain(&self.bulk).chain(&self.parked).copied()
     }
 
     fn of(&mut self, object: Object) -> &mut BTreeSet<Object> {

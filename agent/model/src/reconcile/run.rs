@@ -63,6 +63,11 @@ impl Run {
         stage
     }
 
+    /// The stage before is answered, and there is another one.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.outstanding == 0 && !self.stages.is_empty()
+    }
+
     /// Nothing to submit and nothing to wait for.
     pub(super) fn is_done(&self) -> bool {
         self.outstanding == 0 && self.stages.is_empty()
