@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firsthop_model::IfIndex;
 use firsthop_model::liveness::wire::{Found, parse};
@@ -28,6 +28,8 @@ use crate::views::{self, Power};
 const FRAMES: usize = 256;
 /// Between a change of the model and the watch's knowing it: many changes come together.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The model is looked at for no more than one part in so many of the time.
+const SHARE: u32 = 20;
 /// Flags that are logged at once; there may be hundreds.
 const TOLD: usize = 20;
 
@@ -40,6 +42,8 @@ pub(super) struct Watch {
     live: Liveness,
     /// When the model is looked at.
     facts_due: Option<Duration>,
+    /// How long that took last.
+    cost: Duration,
     /// All frames and all events were read.
     caught_up: bool,
     /// How withdrawn macvlans looked: whoever changes one is there.
@@ -55,6 +59,7 @@ impl Watch {
             socket: None,
             trouble: None,
             live: Liveness::new(wish.withdraw_orphans, now),
+            cost: Duration::ZERO,
             facts_due: Some(now),
             caught_up: false,
             withdrawn: BTreeMap::new(),
@@ -98,7 +103,7 @@ impl Watch {
 
     /// The model changed.
     pub(super) fn stir(&mut self, now: Duration) {
-        self.facts_due.get_or_insert(now + PAUSE);
+        self.facts_due.get_or_insert(now + PAUSE.max(self.cost * SHARE));
     }
 
     /// When [`Self::listen`] has something to do though nothing comes.
@@ -187,7 +192,9 @@ impl Watch {
 
     fn learn(&mut self, reconciler: &Reconciler, now: Duration) {
         self.facts_due = None;
+        let begun = Instant::now();
         self.live.update(Facts::of(reconciler), now);
+        self.cost = begun.elapsed();
     }
 
     fn evaluate(&mut self, reconciler: &Reconciler, now: Duration) {

@@ -87,6 +87,9 @@ pub(super) fn router_macs(
 ) -> BTreeSet<Row> {
     let topology = reconciler.topology();
     let mut rows = BTreeSet::new();
+    if reconciler.bridges().is_empty() {
+        return rows;
+    }
     for interface in reconciler.units().filter_map(|(_, unit)| unit.router_interface.as_ref()) {
         let Place::Domain(domain) = &interface.place else { continue };
         let fid = match domain.vlan {
