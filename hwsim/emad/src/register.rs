@@ -60,7 +60,7 @@ pub use sfdat::Sfdat;
 pub use sfdf::{Sfdf, SfdfFlush};
 pub use sfmr::{Sfmr, SfmrOp};
 pub use sfn::{Sfn, SfnEvent, SfnRecord};
-pub use spms::{Spms, SpmsState};
+pub use spms::{Spms, SpmsState, VlanStates};
 pub use svfa::{Svfa, SvfaMapping};
 pub use trap::{Hpkt, HpktAction, HpktCtrl, Htgt};
 pub use tree::{Ralst, RalstBin, Ralta, RaltaOp, Raltb};

@@ -54,9 +54,13 @@ impl Reconciler {
                 }
             }
         }
+        let mut rifs = BTreeMap::new();
+        for rif in self.applied.rifs().filter(|rif| rif.enabled) {
+            rifs.entry(rif.kind.fid()).or_insert(rif);
+        }
         for interface in self.units.values().filter_map(|unit| unit.router_interface.as_ref()) {
             let object = interface.object();
-            let rif_in = |fid| self.applied.rifs().find(|rif| rif.enabled && rif.kind.fid() == fid);
+            let rif_in = |fid| rifs.get(&fid).copied();
             let found = match &interface.place {
                 Place::Subport(lane) => lane.ports.keys().find_map(|port| {
                     rif_in(fid_at(&self.applied, &Key::PortVidFid(*port, lane.vid))?)

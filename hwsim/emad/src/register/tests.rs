@@ -122,7 +122,7 @@ fn records_that_do_not_fit_are_left_out() {
     let learn = Spvmlr::decode(&Spvmlr::range(1, 1..=300, true).encode()).unwrap();
     assert_eq!(learn.records.len(), 255);
     let spms = Spms::vlan(1, 4096, SpmsState::Forwarding);
-    assert_eq!(Spms::decode(&spms.encode()).unwrap().states.len(), 0);
+    assert_eq!(Spms::decode(&spms.encode()).unwrap().states.iter().count(), 0);
     let smid2 = Smid2::member(1, 1024, true, None);
     assert_eq!(Smid2::decode(&smid2.encode()).unwrap().port.len(), 0);
 }

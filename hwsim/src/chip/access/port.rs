@@ -91,13 +91,13 @@ impl Access<'_> {
 
     pub(super) fn write_spms(&mut self, spms: &Spms) -> Result<(), Refusal> {
         let port = self.port_mut(spms.local_port)?;
-        for (vid, state) in &spms.states {
+        for (vid, state) in spms.states.iter() {
             let state = match state {
                 SpmsState::Discarding => StpState::Discarding,
                 SpmsState::Learning => StpState::Learning,
                 SpmsState::Forwarding => StpState::Forwarding,
             };
-            port.set_stp(*vid, state);
+            port.set_stp(vid, state);
         }
         Ok(())
     }

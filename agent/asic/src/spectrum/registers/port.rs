@@ -74,7 +74,7 @@ pub(super) fn query_stp(port: LocalPort) -> Register {
 
 /// A VLAN of a port always has a state, so that the row is never empty.
 pub(super) fn read_stp(port: LocalPort, vid: Vid, spms: &Spms) -> Row {
-    let state = match spms.states.get(&vid.0) {
+    let state = match spms.states.get(vid.0) {
         Some(SpmsState::Discarding) => StpState::Discarding,
         Some(SpmsState::Learning) => StpState::Learning,
         Some(SpmsState::Forwarding) => StpState::Forwarding,

@@ -74,7 +74,7 @@ pub fn rows(register: &Register, told: Told, dialect: &Dialect) -> Vec<Key> {
         }
         Register::Spms(spms) => {
             let port = LocalPort(spms.local_port);
-            spms.states.keys().map(|vid| Key::PortStp(port, Vid(*vid))).collect()
+            spms.states.iter().map(|(vid, _)| Key::PortStp(port, Vid(vid))).collect()
         }
         Register::Ralta(ralta) => {
             families(|family| lpm::tree(family) == ralta.tree_id).map(Key::LpmTree).collect()

@@ -344,7 +344,7 @@ pub(super) fn spms(f: &mut Fields) -> Built<Spms> {
             _ => put(value, &state_of(None)?)?,
         }
     }
-    Ok(Spms { local_port, states })
+    Ok(Spms { local_port, states: states.into_iter().collect() })
 }
 
 fn spms_state(value: &Value) -> Built<Option<SpmsState>> {
