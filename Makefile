@@ -28,7 +28,7 @@ test-all: ## test, and short fuzzes, the programs built once more elsewhere, the
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
 
 bench: ## benchmarks, one JSON object a line
-	$(call timed,selftests/lib/install.sh test >&2; $(build); cargo run -q --release -p hwsim --example wire-rate; \
+	$(call timed,selftests/lib/install.sh test >&2; $(build); for program in pipeline-rate forward-rate punt-rate wire-rate; do cargo run -q --release -p hwsim --example $$program; done; \
 		selftests/bench/failover || [ $$? = 4 ])
 
 soak: ## random changes on a running switch for SOAK_SECONDS (600); a million writes in the fault laboratory (LAB_TRANSACTIONS)

@@ -9,20 +9,25 @@
 //! `value`, `unit`.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hwsim::client::Connection;
 use hwsim::port::wire::{Batch, Wire};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 
+#[path = "support/report.rs"]
+#[expect(dead_code, reason = "shared")]
+mod report;
 #[expect(clippy::unwrap_used, dead_code, reason = "made for the tests, shared with them")]
 #[path = "../tests/run/router.rs"]
 mod router;
+#[path = "support/simulator.rs"]
+#[expect(dead_code, reason = "shared")]
+mod simulator;
+
+use report::Row;
+use simulator::Simulator;
 
 /// Frames that the sender hands over at once.
 const BURST: usize = 16;
@@ -33,19 +38,10 @@ const TRIAL: Duration = Duration::from_secs(3);
 fn main() -> Result<(), Box<dyn Error>> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     let directory = tempfile::tempdir()?;
-    let socket = directory.path().join("hwsim.sock");
-    let mut simulator = Simulator::start(&socket)?;
-    router::program(&mut Connection::open(&socket)?, 2);
-    for command in ["link set lo up", "link set h1 up", "link set h2 up"] {
-        ip(command)?;
-    }
-    for port in 1..=2 {
-        ip(&format!("link set swp{port} up"))?;
-        ip(&format!("addr add 10.0.{port}.1/24 dev swp{port}"))?;
-        ip(&format!("neigh replace 10.0.{port}.2 lladdr 02:00:00:00:09:0{port} dev swp{port}"))?;
-    }
+    let simulator = Simulator::start(directory.path())?;
+    router::program(&mut simulator.connect()?, 2);
+    simulator.set_up_ports()?;
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
-    await_carriers(&socket)?;
 
     let mut best = 0;
     let mut rates: Vec<u64> =
@@ -60,77 +56,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let lost = trial.sent.saturating_sub(trial.received);
         eprintln!("{rate}/s: {trial:?}, lost {lost}, {busy:.2} processors busy in hwsim");
         if rate == 100_000 {
-            report("hwsim_cpu_at_100k_transit", busy, "processors");
-            report("hwsim_ping_lost_at_100k_transit", trial.ping_loss(), "share");
+            Row::new("hwsim_cpu_at_100k_transit", busy, "processors").print();
+            Row::new("hwsim_ping_lost_at_100k_transit", trial.ping_loss(), "share").print();
         }
         if lost * 1000 <= trial.sent && trial.sent * 100 >= rate * TRIAL.as_secs() * 95 {
             best = best.max(trial.received / TRIAL.as_secs());
         }
     }
-    report("hwsim_wire_cpu_wire", best as f64, "frames/s");
+    Row::new("hwsim_wire_cpu_wire", best as f64, "frames/s").print();
     let trial = Trial::run(u64::MAX)?;
     eprintln!("flood: {trial:?}");
-    report("hwsim_ping_lost_under_flood", trial.ping_loss(), "share");
-    simulator.0.kill()?;
-    simulator.0.wait()?;
+    Row::new("hwsim_ping_lost_under_flood", trial.ping_loss(), "share").print();
     Ok(())
-}
-
-fn report(name: &str, value: f64, unit: &str) {
-    println!("{}", serde_json::json!({ "name": name, "value": value, "unit": unit }));
-}
-
-fn ip(arguments: &str) -> Result<(), Box<dyn Error>> {
-    let status = Command::new("ip").args(arguments.split(' ')).status()?;
-    if status.success() { Ok(()) } else { Err(format!("ip {arguments}: {status}").into()) }
-}
-
-fn await_carriers(socket: &Path) -> Result<(), Box<dyn Error>> {
-    let mut connection = Connection::open(socket)?;
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(5) {
-        let ports = connection.ask(&serde_json::json!({ "request": "ports" }))?;
-        let ports = ports["ports"].as_array().ok_or("no ports")?;
-        if ports.iter().all(|port| port["carrier"] == true) {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err("no carrier".into())
-}
-
-/// The program under test; killed when this ends early.
-struct Simulator(Child);
-
-impl Simulator {
-    fn start(socket: &Path) -> Result<Simulator, Box<dyn Error>> {
-        let itself = std::env::current_exe()?;
-        let hwsim = itself.ancestors().nth(2).ok_or("no directory above")?.join("hwsim");
-        let mut child = Command::new(hwsim)
-            .args(["run", "--ports", "2", "--socket"])
-            .arg(socket)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-        if line == "ready\n" { Ok(Simulator(child)) } else { Err("not ready".into()) }
-    }
-
-    /// Seconds of processor time so far.
-    fn processor_time(&self) -> Result<f64, Box<dyn Error>> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        let fields: Vec<&str> =
-            text.rsplit_once(')').ok_or("no name")?.1.split_whitespace().collect();
-        let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0) // USER_HZ
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
 }
 
 #[derive(Debug)]

@@ -20,8 +20,11 @@ pub mod fault;
 mod fdb;
 mod fid;
 mod flood;
+mod keyed;
 mod lag;
+mod lpm;
 mod multicast;
+mod multipath;
 mod neighbour;
 pub mod personality;
 mod pipeline;
@@ -55,7 +58,26 @@ use pipeline::Decision;
 use tables::Tables;
 use trace::{Silent, Steps};
 
+use crate::packet::rewrite::Rewritten;
 use crate::packet::{Frame, rewrite};
+
+/// Who takes what leaves the chip. A vector keeps it.
+pub trait Outlet {
+    /// A frame on the wire of a front-panel port.
+    fn wire(&mut self, port: LocalPort, frame: &Rewritten<'_>);
+    /// A packet for the CPU, as it came in on `port`.
+    fn cpu(&mut self, port: LocalPort, frame: &[u8], punt: Punt);
+}
+
+impl Outlet for Vec<Output> {
+    fn wire(&mut self, port: LocalPort, frame: &Rewritten<'_>) {
+        self.push(Output::Wire { port, frame: frame.to_vec() });
+    }
+
+    fn cpu(&mut self, port: LocalPort, frame: &[u8], punt: Punt) {
+        self.push(Output::Cpu { port, frame: frame.to_vec(), punt });
+    }
+}
 
 /// What leaves the chip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +160,8 @@ pub struct Chip {
     discards: BTreeMap<&'static str, u64>,
     l2_lookups: u64,
     vrrp_fast_path: u64,
+    /// What the pipeline decided last; here for its memory.
+    decision: Decision,
 }
 
 impl Chip {
@@ -156,6 +180,7 @@ impl Chip {
             discards: BTreeMap::new(),
             l2_lookups: 0,
             vrrp_fast_path: 0,
+            decision: Decision::default(),
         }
     }
 
@@ -212,25 +237,27 @@ impl Chip {
         }
     }
 
-    /// A frame from the wire of `port`. What leaves the chip because of it is appended to `out`.
-    pub fn receive(&mut self, now: Nanos, port: LocalPort, frame: &[u8], out: &mut Vec<Output>) {
-        if let Some(counters) = self.counters_of(port.0) {
+    /// A frame from the wire of `port`. What leaves the chip because of it goes to `out`.
+    pub fn receive(&mut self, now: Nanos, port: LocalPort, frame: &[u8], out: &mut dyn Outlet) {
+        if let Some(counters) = counters_of(&mut self.port_counters, port.0) {
             counters.rx_packets += 1;
-            counters.rx_bytes += len(frame);
+            counters.rx_bytes += len(frame.len());
         }
         self.advance(now);
-        let decision = pipeline::run(&self.tables, port.0, frame, &mut Silent);
-        self.apply(now, port, frame, &decision, out);
+        let parsed = Frame::parse(frame);
+        let decision = &mut self.decision;
+        pipeline::run(&self.tables, port.0, frame.len(), parsed, &mut Silent, decision);
+        self.apply(now, port, parsed, out);
     }
 
     /// The CPU transmits on `port`: out of the wire as it is, whatever its source. Nothing is learnt.
-    pub fn transmit(&mut self, _: Nanos, port: LocalPort, frame: &[u8], out: &mut Vec<Output>) {
+    pub fn transmit(&mut self, _: Nanos, port: LocalPort, frame: &[u8], out: &mut dyn Outlet) {
         let up = self.tables.ports.get(port.0).is_some_and(|port| port.up);
-        let Some(counters) = self.counters_of(port.0) else { return };
+        let Some(counters) = counters_of(&mut self.port_counters, port.0) else { return };
         if up {
             counters.tx_packets += 1;
-            counters.tx_bytes += len(frame);
-            out.push(Output::Wire { port, frame: frame.to_vec() });
+            counters.tx_bytes += len(frame.len());
+            out.wire(port, &Rewritten::unchanged(frame));
         } else {
             counters.tx_dropped += 1;
         }
@@ -257,7 +284,7 @@ impl Chip {
         let Some(parsed) = parsed.filter(|_| !fid.flood_rsp) else { return Vec::new() };
         pipeline::flooded(&self.tables, punt.ingress_port.0, fid, vid, frame)
             .into_iter()
-            .map(|copy| (LocalPort(copy.port), rewrite::egress(&parsed, copy.tag, None)))
+            .map(|copy| (LocalPort(copy.port), rewrite::egress(&parsed, copy.tag, None).to_vec()))
             .collect()
     }
 
@@ -282,9 +309,11 @@ impl Chip {
     #[must_use]
     pub fn trace(&self, now: Nanos, port: LocalPort, frame: &[u8]) -> Trace {
         let mut steps = Steps::default();
-        let decision = pipeline::run(&self.tables, port.0, frame, &mut steps);
+        let mut decision = Decision::default();
+        let parsed = Frame::parse(frame);
+        pipeline::run(&self.tables, port.0, frame.len(), parsed, &mut steps, &mut decision);
         let punt = decision.punt(&self.tables).map(|trap_id| {
-            let mut punt = self.punt(port, trap_id, &decision);
+            let mut punt = self.tables.punted(port, trap_id, &decision);
             let policer = punt.policer.and_then(|pid| self.tables.policers.get(pid));
             punt.policed = policer.is_some_and(|policer| !policer.would_pass(now));
             punt
@@ -315,39 +344,38 @@ impl Chip {
         &mut self,
         now: Nanos,
         port: LocalPort,
-        bytes: &[u8],
-        decision: &Decision,
-        out: &mut Vec<Output>,
+        frame: Option<Frame<'_>>,
+        out: &mut dyn Outlet,
     ) {
-        self.tables.fdb.learn(decision.learn, now);
+        let Self { tables, decision, .. } = self;
+        tables.fdb.learn(&decision.learn, now);
         self.l2_lookups += u64::from(decision.l2_lookup);
         self.vrrp_fast_path += u64::from(decision.vrrp_fast_path);
         for reason in &decision.discards {
             *self.discards.entry(reason).or_default() += 1;
         }
         if let Some((rif, address)) = decision.neighbour
-            && let Some(neighbour) = self.tables.neighbours.get_mut(rif, address)
+            && let Some(neighbour) = tables.neighbours.get_mut(rif, address)
         {
             neighbour.activity = true;
         }
         if let Some(index) = decision.adjacency
-            && let Some(adjacency) = self.tables.adjacencies.get_mut(index)
+            && let Some(adjacency) = tables.adjacencies.get_mut(index)
         {
             adjacency.activity = true;
         }
-        self.tables.count_routed(decision, bytes);
-        if let Some(parsed) = Frame::parse(bytes).filter(|_| !decision.egress.is_empty()) {
-            for egress in &decision.egress {
-                let frame = rewrite::egress(&parsed, egress.tag, egress.hop);
-                if let Some(counters) = self.counters_of(egress.port) {
-                    counters.tx_packets += 1;
-                    counters.tx_bytes += len(&frame);
-                }
-                out.push(Output::Wire { port: LocalPort(egress.port), frame });
+        let Some(frame) = frame else { return };
+        tables.count_routed(decision, frame.dmac());
+        for egress in &decision.egress {
+            let frame = rewrite::egress(&frame, egress.tag, egress.hop);
+            if let Some(counters) = counters_of(&mut self.port_counters, egress.port) {
+                counters.tx_packets += 1;
+                counters.tx_bytes += len(frame.len());
             }
+            out.wire(LocalPort(egress.port), &frame);
         }
-        if let Some(trap_id) = decision.punt(&self.tables) {
-            self.deliver(now, port, bytes, trap_id, decision, out);
+        if let Some(trap_id) = decision.punt(tables) {
+            self.deliver(now, port, frame.bytes(), trap_id, out);
         }
     }
 
@@ -358,48 +386,28 @@ impl Chip {
         port: LocalPort,
         bytes: &[u8],
         trap_id: u16,
-        decision: &Decision,
-        out: &mut Vec<Output>,
+        out: &mut dyn Outlet,
     ) {
-        let punt = self.punt(port, trap_id, decision);
+        let punt = self.tables.punted(port, trap_id, &self.decision);
         let passes = punt.policer.is_none_or(|pid| self.tables.policers.pass(pid, now));
         if let Some(state) = self.tables.traps.get_mut(trap_id) {
             if passes {
                 state.packets += 1;
-                state.bytes += len(bytes);
+                state.bytes += len(bytes.len());
             } else {
                 state.policed += 1;
             }
         }
         if passes {
-            out.push(Output::Cpu { port, frame: bytes.to_vec(), punt });
+            out.cpu(port, bytes, punt);
         }
-    }
-
-    fn punt(&self, port: LocalPort, trap_id: u16, decision: &Decision) -> Punt {
-        let found = self.tables.traps.get(trap_id);
-        let group = found.and_then(|(_, state)| state.group).unwrap_or(0);
-        let settings = self.tables.group(group);
-        Punt {
-            ingress_port: port,
-            ingress_lag: decision.lag,
-            vid: decision.vid,
-            fid: decision.fid,
-            rif: decision.rif,
-            trap_id,
-            trap: found.map_or("unknown", |(trap, _)| trap.name),
-            group,
-            tclass: settings.tclass,
-            policer: settings.policer,
-            policed: false,
-        }
-    }
-
-    fn counters_of(&mut self, port: u16) -> Option<&mut PortCounters> {
-        self.port_counters.get_mut(usize::from(port).checked_sub(1)?)
     }
 }
 
-fn len(frame: &[u8]) -> u64 {
-    u64::try_from(frame.len()).unwrap_or(u64::MAX)
+fn counters_of(counters: &mut [PortCounters], port: u16) -> Option<&mut PortCounters> {
+    counters.get_mut(usize::from(port).checked_sub(1)?)
+}
+
+fn len(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -33,22 +33,25 @@ pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     bytes: &'a [u8],
+    addresses: &'a [u8; 12],
     vid: Option<u16>,
     ethertype: u16,
-    payload_at: usize,
+    payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
     /// Reads the Ethernet header and at most one 802.1Q tag; `None` if the frame ends within them.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let outer = be16(bytes, 12)?;
+        let (addresses, rest) = bytes.split_first_chunk()?;
+        let outer = be16(rest, 0)?;
         if outer != ETHERTYPE_VLAN {
-            return Some(Self { bytes, vid: None, ethertype: outer, payload_at: 14 });
+            let payload = &rest[2..];
+            return Some(Self { bytes, addresses, vid: None, ethertype: outer, payload });
         }
-        let vid = be16(bytes, 14)? & 0x0fff;
-        let ethertype = be16(bytes, 16)?;
-        Some(Self { bytes, vid: Some(vid), ethertype, payload_at: 18 })
+        let vid = Some(be16(rest, 2)? & 0x0fff);
+        let ethertype = be16(rest, 4)?;
+        Some(Self { bytes, addresses, vid, ethertype, payload: &rest[6..] })
     }
 
     /// The whole frame.
@@ -60,13 +63,13 @@ impl<'a> Frame<'a> {
     /// Destination address.
     #[must_use]
     pub fn dmac(&self) -> Mac {
-        mac_at(self.bytes, 0)
+        Mac(*self.addresses.first_chunk().expect("12 bytes"))
     }
 
     /// Source address.
     #[must_use]
     pub fn smac(&self) -> Mac {
-        mac_at(self.bytes, 6)
+        Mac(*self.addresses.last_chunk().expect("12 bytes"))
     }
 
     /// The VLAN id of the tag, 0..=4095; 0 is a priority tag. `None` without a tag.
@@ -84,7 +87,7 @@ impl<'a> Frame<'a> {
     /// What follows the EtherType.
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
-        &self.bytes[self.payload_at..]
+        self.payload
     }
 
     /// The network header.
@@ -123,11 +126,4 @@ pub const BROADCAST: Mac = Mac([0xff; 6]);
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     let pair = bytes.get(at..at.checked_add(2)?)?;
     Some(u16::from_be_bytes([pair[0], pair[1]]))
-}
-
-/// The address at `at`; the caller has checked the length.
-fn mac_at(bytes: &[u8], at: usize) -> Mac {
-    let mut octets = [0; 6];
-    octets.copy_from_slice(&bytes[at..at + 6]);
-    Mac(octets)
 }

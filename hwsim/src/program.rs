@@ -19,6 +19,7 @@ use crate::record::pcap::Pcap;
 use crate::record::pcapng::PcapNg;
 use crate::server::Server;
 
+mod outbox;
 mod recordings;
 mod reports;
 mod source;

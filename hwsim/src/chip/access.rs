@@ -99,7 +99,7 @@ impl Access<'_> {
             Register::Rmft2(r) => self.query_rmft2(r).map(Into::into),
             Register::Ratr(r) => self.query_ratr(r).map(Into::into),
             Register::Ratrad(r) => self.query_ratrad(r).map(Into::into),
-            Register::Recr2(_) => Ok(self.tables.multipath.clone().into()),
+            Register::Recr2(_) => Ok(self.tables.multipath.register().clone().into()),
             Register::Ricnt(r) => self.query_ricnt(&r).map(Into::into),
             Register::Hpkt(r) => self.query_hpkt(r).map(Into::into),
             Register::Htgt(r) => self.query_htgt(r).map(Into::into),

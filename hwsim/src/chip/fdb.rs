@@ -10,11 +10,12 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 use emad::Mac;
 use emad::register::{SfdAction, SfdPolicy, SfdRecord, SfdTarget, Sfdat, SfnEvent, SfnRecord};
 
+use super::keyed::Keyed;
 use super::time::Nanos;
 
 /// How many notifications wait for SFN at most; the oldest are lost first.
@@ -81,12 +82,19 @@ struct Slot {
 #[derive(Debug, Clone)]
 pub(crate) struct Fdb {
     size: usize,
-    index: HashMap<(u16, Mac), usize>,
+    index: Keyed<u64, usize>,
     slots: Vec<Option<Slot>>,
     free: BinaryHeap<Reverse<usize>>,
     notifications: VecDeque<SfnRecord>,
     age_time: u32,
     aged_at: Nanos,
+}
+
+/// FID and MAC in one word.
+fn key(fid: u16, mac: Mac) -> u64 {
+    let [a, b, c, d, e, f] = mac.octets();
+    let [high, low] = fid.to_be_bytes();
+    u64::from_be_bytes([high, low, a, b, c, d, e, f])
 }
 
 /// The table is full.
@@ -99,7 +107,7 @@ impl Fdb {
     pub(crate) fn new(size: u32) -> Self {
         Self {
             size: usize::try_from(size).unwrap_or(usize::MAX),
-            index: HashMap::new(),
+            index: Keyed::default(),
             slots: Vec::new(),
             free: BinaryHeap::new(),
             notifications: VecDeque::new(),
@@ -117,18 +125,18 @@ impl Fdb {
     /// The record of that MAC in that FID.
     #[must_use]
     pub(crate) fn get(&self, fid: u16, mac: Mac) -> Option<&SfdRecord> {
-        Some(&self.slots[*self.index.get(&(fid, mac))?].as_ref()?.record)
+        Some(&self.slots[*self.index.get(&key(fid, mac))?].as_ref()?.record)
     }
 
     /// The same, to change it; key and slot must stay.
     pub(crate) fn get_mut(&mut self, fid: u16, mac: Mac) -> Option<&mut SfdRecord> {
-        Some(&mut self.slots[*self.index.get(&(fid, mac))?].as_mut()?.record)
+        Some(&mut self.slots[*self.index.get(&key(fid, mac))?].as_mut()?.record)
     }
 
     /// Would a record of that key find room?
     #[must_use]
     pub(crate) fn has_room(&self, fid: u16, mac: Mac) -> bool {
-        self.count() < self.size || self.index.contains_key(&(fid, mac))
+        self.count() < self.size || self.index.contains_key(&key(fid, mac))
     }
 
     /// Adds a record or replaces the one with the same key, whatever its policy. What SFN had to say of the learning
@@ -149,7 +157,7 @@ impl Fdb {
     }
 
     fn put(&mut self, record: SfdRecord, now: Nanos) -> Result<(), Full> {
-        let key = (record.fid, record.mac);
+        let key = key(record.fid, record.mac);
         if !self.has_room(record.fid, record.mac) {
             return Err(Full);
         }
@@ -177,7 +185,7 @@ impl Fdb {
     }
 
     fn take(&mut self, fid: u16, mac: Mac) -> bool {
-        let Some(slot) = self.index.remove(&(fid, mac)) else { return false };
+        let Some(slot) = self.index.remove(&key(fid, mac)) else { return false };
         self.slots[slot] = None;
         self.free.push(Reverse(slot));
         true
@@ -199,7 +207,7 @@ impl Fdb {
             target,
             ..SfdRecord::unicast(SfdPolicy::Dynamic, mac, fid, 0, SfdAction::Nop, 0)
         };
-        let Some(&slot) = self.index.get(&(fid, mac)) else {
+        let Some(&slot) = self.index.get(&key(fid, mac)) else {
             let room = self.count() < self.size;
             return if room { Learning::New(learnt) } else { Learning::Nothing };
         };
@@ -212,8 +220,9 @@ impl Fdb {
     }
 
     /// Carries out what [`Fdb::learnt`] said; what is new is noted for SFN.
-    pub(crate) fn learn(&mut self, learning: Learning, now: Nanos) {
-        match learning {
+    #[inline]
+    pub(crate) fn learn(&mut self, learning: &Learning, now: Nanos) {
+        match *learning {
             Learning::Nothing => {}
             Learning::Seen(slot) => {
                 if let Some(Some(slot)) = self.slots.get_mut(slot) {
@@ -259,10 +268,14 @@ impl Fdb {
 
     /// Lets go of dynamic records that were not seen for the ageing time, and notes them for SFN. Looks once a
     /// second, whoever asks how often.
+    #[inline]
     pub(crate) fn age(&mut self, now: Nanos) {
-        if now.since(self.aged_at) < AGEING_INTERVAL {
-            return;
+        if now.since(self.aged_at) >= AGEING_INTERVAL {
+            self.age_all(now);
         }
+    }
+
+    fn age_all(&mut self, now: Nanos) {
         self.aged_at = now;
         let limit = u64::from(self.age_time).saturating_mul(1_000_000_000);
         let old =
@@ -364,7 +377,7 @@ mod tests {
                     }
                     2 => {
                         let learning = fdb.learnt(fid, mac(last), Place::Port(port));
-                        fdb.learn(learning, Nanos(0));
+                        fdb.learn(&learning, Nanos(0));
                         let fixed = naive.get(&key).is_some_and(|(p, _)| *p == SfdPolicy::Static);
                         if room && !fixed { naive.insert(key, (SfdPolicy::Dynamic, port)); }
                     }

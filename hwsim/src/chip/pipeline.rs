@@ -48,7 +48,7 @@ pub(crate) struct Egress {
 }
 
 /// What becomes of a frame, and which state it changes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Decision {
     /// What the source address means to the FDB.
     pub(crate) learn: Learning,
@@ -56,9 +56,9 @@ pub(crate) struct Decision {
     pub(crate) l2_lookup: bool,
     /// The destination was the virtual MAC in a VRRP slot of the iRIF.
     pub(crate) vrrp_fast_path: bool,
-    /// The neighbour to whom it was routed.
+    /// The neighbour to whom it was routed, unless that was active already.
     pub(crate) neighbour: Option<(u16, IpAddr)>,
-    /// The adjacency that it took.
+    /// The adjacency that it took, unless that was active already.
     pub(crate) adjacency: Option<u32>,
     /// What it was to the router interface by which it came.
     pub(crate) routed_in: Option<Passage>,
@@ -80,6 +80,15 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
+    /// As new, but for the memory.
+    fn clear(&mut self) {
+        let (mut egress, mut discards) =
+            (std::mem::take(&mut self.egress), std::mem::take(&mut self.discards));
+        egress.clear();
+        discards.clear();
+        *self = Self { egress, discards, ..Self::default() };
+    }
+
     /// The trap under which the CPU gets the packet.
     pub(crate) fn punt(&self, tables: &Tables) -> Option<u16> {
         let priority = |id: u16| {
@@ -114,23 +123,25 @@ struct Walk<'a, R> {
     hash: Option<u32>,
     /// The router sends it out of the interface by which it came.
     same_rif: bool,
-    decision: Decision,
+    decision: &'a mut Decision,
 }
 
-/// Takes a frame through the pipeline.
+/// Takes a frame of so many bytes through the pipeline, `None` if it is too short for one; `decision` becomes what was decided.
 pub(crate) fn run<R: Recorder>(
     tables: &Tables,
     port: u16,
-    bytes: &[u8],
+    len: usize,
+    frame: Option<Frame<'_>>,
     recorder: &mut R,
-) -> Decision {
-    let Some(frame) = Frame::parse(bytes) else {
-        recorder.step("port", "frame", || format!("{} bytes", bytes.len()), || "too short".into());
-        return Decision { discards: vec!["runt"], ..Decision::default() };
+    decision: &mut Decision,
+) {
+    decision.clear();
+    let Some(frame) = frame else {
+        recorder.step("port", "frame", || format!("{len} bytes"), || "too short".into());
+        decision.discards.push("runt");
+        return;
     };
-    let mut walk = Walk::new(tables, recorder, port, frame);
-    walk.ingress();
-    walk.decision
+    Walk::new(tables, recorder, port, frame, decision).ingress();
 }
 
 /// To where a frame of the FID that came in on `port` is flooded: the copies of a group membership message that
@@ -144,16 +155,22 @@ pub(crate) fn flooded(
 ) -> Vec<Egress> {
     let Some(frame) = Frame::parse(bytes) else { return Vec::new() };
     let recorder = &mut Silent;
-    let mut walk = Walk::new(tables, recorder, port, frame);
+    let mut decision = Decision::default();
+    let mut walk = Walk::new(tables, recorder, port, frame, &mut decision);
     walk.decision.vid = Some(vid);
     walk.flood_group(fid, vid);
-    walk.decision.egress
+    decision.egress
 }
 
 impl<'a, R: Recorder> Walk<'a, R> {
-    fn new(tables: &'a Tables, recorder: &'a mut R, port: u16, frame: Frame<'a>) -> Self {
-        let lag = tables.lags.of_port(port).map(|member| member.lag);
-        let decision = Decision { lag, ..Decision::default() };
+    fn new(
+        tables: &'a Tables,
+        recorder: &'a mut R,
+        port: u16,
+        frame: Frame<'a>,
+        decision: &'a mut Decision,
+    ) -> Self {
+        decision.lag = tables.lags.of_port(port).map(|member| member.lag);
         Self {
             tables,
             recorder,

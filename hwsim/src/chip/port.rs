@@ -54,34 +54,28 @@ impl Admitted {
 /// How many VLAN ids there are. 4095 is valid here: the driver classifies a port's untagged frames to it.
 const VIDS: usize = 4096;
 
-/// One bit for each VLAN id.
-#[derive(Clone, PartialEq, Eq)]
-struct VidSet(Box<[u64; VIDS / 64]>);
+/// What a port does with the frames of one VLAN; a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct VlanState(u8);
 
-impl VidSet {
-    fn filled(value: bool) -> Self {
-        Self(Box::new([if value { u64::MAX } else { 0 }; VIDS / 64]))
+impl VlanState {
+    const LETS_IN: u8 = 1;
+    const LETS_OUT: u8 = 1 << 1;
+    const UNTAGGED: u8 = 1 << 2;
+    const STP_LEARNING: u8 = 1 << 3;
+    const STP_FORWARDING: u8 = 1 << 4;
+    const LEARNS: u8 = 1 << 5;
+
+    const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 
-    fn contains(&self, vid: u16) -> bool {
-        let vid = usize::from(vid) % VIDS;
-        self.0[vid / 64] >> (vid % 64) & 1 == 1
-    }
-
-    fn set(&mut self, vid: u16, value: bool) {
-        let vid = usize::from(vid) % VIDS;
-        let bit = 1 << (vid % 64);
+    const fn set(&mut self, bit: u8, value: bool) {
         if value {
-            self.0[vid / 64] |= bit;
+            self.0 |= bit;
         } else {
-            self.0[vid / 64] &= !bit;
+            self.0 &= !bit;
         }
-    }
-}
-
-impl std::fmt::Debug for VidSet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries((0..4096_u16).filter(|vid| self.contains(*vid))).finish()
     }
 }
 
@@ -94,62 +88,63 @@ pub(crate) struct Port {
     pub(crate) pvid: u16,
     /// Which frames come in at all.
     pub(crate) admitted: Admitted,
-    ingress_member: VidSet,
-    egress_member: VidSet,
-    untagged: VidSet,
-    stp_learning: VidSet,
-    stp_forwarding: VidSet,
-    learning: VidSet,
+    vlans: Box<[VlanState; VIDS]>,
 }
 
 impl Port {
     fn new() -> Self {
-        let mut untagged = VidSet::filled(false);
-        untagged.set(1, true);
+        let power_on = VlanState(VlanState::LETS_IN | VlanState::LETS_OUT | VlanState::LEARNS);
+        let mut vlans = Box::new([power_on; VIDS]);
+        vlans[1].set(VlanState::UNTAGGED, true);
         Self {
             up: false,
             pvid: 1,
             admitted: Admitted { untagged: true, prio_tagged: true, tagged: true },
-            ingress_member: VidSet::filled(true),
-            egress_member: VidSet::filled(true),
-            untagged,
-            stp_learning: VidSet::filled(false),
-            stp_forwarding: VidSet::filled(false),
-            learning: VidSet::filled(true),
+            vlans,
         }
+    }
+
+    fn vlan(&self, vid: u16) -> VlanState {
+        self.vlans[usize::from(vid) % VIDS]
+    }
+
+    fn vlan_mut(&mut self, vid: u16) -> &mut VlanState {
+        &mut self.vlans[usize::from(vid) % VIDS]
     }
 
     /// Are the VLAN's frames let in?
     #[must_use]
     pub(crate) fn lets_in(&self, vid: u16) -> bool {
-        self.ingress_member.contains(vid)
+        self.vlan(vid).has(VlanState::LETS_IN)
     }
 
     /// Are the VLAN's frames let out?
     #[must_use]
     pub(crate) fn lets_out(&self, vid: u16) -> bool {
-        self.egress_member.contains(vid)
+        self.vlan(vid).has(VlanState::LETS_OUT)
     }
 
     /// Do the VLAN's frames leave untagged?
     #[must_use]
     pub(crate) fn is_untagged(&self, vid: u16) -> bool {
-        self.untagged.contains(vid)
+        self.vlan(vid).has(VlanState::UNTAGGED)
     }
 
     /// Sets membership; `untagged` is how the VLAN's frames leave.
     pub(crate) fn set_member(&mut self, vid: u16, ingress: bool, egress: bool, untagged: bool) {
-        self.ingress_member.set(vid, ingress);
-        self.egress_member.set(vid, egress);
-        self.untagged.set(vid, egress && untagged);
+        let state = self.vlan_mut(vid);
+        state.set(VlanState::LETS_IN, ingress);
+        state.set(VlanState::LETS_OUT, egress);
+        state.set(VlanState::UNTAGGED, egress && untagged);
     }
 
     /// Spanning-tree state of the VLAN.
     #[must_use]
     pub(crate) fn stp(&self, vid: u16) -> StpState {
-        if self.stp_forwarding.contains(vid) {
+        let state = self.vlan(vid);
+        if state.has(VlanState::STP_FORWARDING) {
             StpState::Forwarding
-        } else if self.stp_learning.contains(vid) {
+        } else if state.has(VlanState::STP_LEARNING) {
             StpState::Learning
         } else {
             StpState::Discarding
@@ -158,19 +153,20 @@ impl Port {
 
     /// Sets the spanning-tree state of the VLAN.
     pub(crate) fn set_stp(&mut self, vid: u16, state: StpState) {
-        self.stp_forwarding.set(vid, state == StpState::Forwarding);
-        self.stp_learning.set(vid, state == StpState::Learning);
+        let vlan = self.vlan_mut(vid);
+        vlan.set(VlanState::STP_FORWARDING, state == StpState::Forwarding);
+        vlan.set(VlanState::STP_LEARNING, state == StpState::Learning);
     }
 
     /// Are source addresses learnt in the VLAN?
     #[must_use]
     pub(crate) fn learns(&self, vid: u16) -> bool {
-        self.learning.contains(vid)
+        self.vlan(vid).has(VlanState::LEARNS)
     }
 
     /// Switches learning in the VLAN.
     pub(crate) fn set_learning(&mut self, vid: u16, on: bool) {
-        self.learning.set(vid, on);
+        self.vlan_mut(vid).set(VlanState::LEARNS, on);
     }
 }
 

@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use emad::Mac;
 use emad::register::{Ritr, RitrType};
 
+use super::keyed::Keyed;
+
 /// All router interfaces that exist, as RITR last wrote them; disabled ones included.
 #[derive(Debug, Clone)]
 pub(crate) struct Rifs {
-    rifs: Vec<Option<Box<Ritr>>>,
+    rifs: Vec<Option<Ritr>>,
     count: usize,
     prefix_mask: u64,
 }
@@ -46,7 +48,7 @@ impl Rifs {
     /// The router interface of that index, if it exists.
     #[must_use]
     pub(crate) fn get(&self, rif: u16) -> Option<&Ritr> {
-        self.rifs.get(usize::from(rif))?.as_deref()
+        self.rifs.get(usize::from(rif))?.as_ref()
     }
 
     /// The router interface, if it exists and is enabled.
@@ -59,7 +61,7 @@ impl Rifs {
     pub(crate) fn write(&mut self, ritr: Ritr) {
         if let Some(slot) = self.rifs.get_mut(usize::from(ritr.rif)) {
             self.count += usize::from(slot.is_none());
-            *slot = Some(Box::new(ritr));
+            *slot = Some(ritr);
         }
     }
 
@@ -72,7 +74,7 @@ impl Rifs {
 
     /// Those that exist, by index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Ritr> {
-        self.rifs.iter().flatten().map(AsRef::as_ref)
+        self.rifs.iter().flatten()
     }
 
     /// The high bits of a MAC that a profile holds.
@@ -111,7 +113,7 @@ pub(crate) fn egress_fid(ritr: &Ritr) -> Option<u16> {
 
 /// {eRIF, egress port} → VID.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct EgressVids(BTreeMap<(u16, u16), u16>);
+pub(crate) struct EgressVids(Keyed<(u16, u16), u16>);
 
 impl EgressVids {
     /// The VID, 0 for untagged; `None` if it was never written.

@@ -8,10 +8,10 @@
 //!
 //! Bytes are those of layer 3. What the CPU sends passes no router interface.
 
-use std::collections::BTreeMap;
-
 use emad::register::Ricnt;
 use serde::Serialize;
+
+use super::keyed::Keyed;
 
 /// A packet that entered the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +60,14 @@ pub struct RifCounters {
 #[derive(Debug, Clone)]
 pub(crate) struct Counted {
     rifs: Vec<RifCounters>,
-    sets: BTreeMap<u32, Ricnt>,
+    sets: Keyed<u32, Ricnt>,
 }
 
 impl Counted {
     /// Zeros for so many router interfaces.
     #[must_use]
     pub(crate) fn new(rifs: u16) -> Self {
-        Self { rifs: vec![RifCounters::default(); rifs.into()], sets: BTreeMap::new() }
+        Self { rifs: vec![RifCounters::default(); rifs.into()], sets: Keyed::default() }
     }
 
     /// The counters of a router interface.

@@ -8,10 +8,11 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ipnet::IpNet;
+
+use super::lpm::Lpm;
 
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,10 +81,33 @@ pub(crate) struct Tree {
 
 #[derive(Debug, Clone, Default)]
 struct VirtualRouter {
-    ipv4: PrefixMap<Ipv4Net, Route>,
-    ipv6: PrefixMap<Ipv6Net, Route>,
+    ipv4: Lpm<u32, Route>,
+    ipv6: Lpm<u128, Route>,
     ipv4_tree: u8,
     ipv6_tree: u8,
+}
+
+impl VirtualRouter {
+    fn get(&self, prefix: IpNet) -> Option<&Route> {
+        match prefix {
+            IpNet::V4(p) => self.ipv4.get(p.network().to_bits(), p.prefix_len()),
+            IpNet::V6(p) => self.ipv6.get(p.network().to_bits(), p.prefix_len()),
+        }
+    }
+
+    fn insert(&mut self, prefix: IpNet, route: Route) -> Option<Route> {
+        match prefix {
+            IpNet::V4(p) => self.ipv4.insert(p.network().to_bits(), p.prefix_len(), route),
+            IpNet::V6(p) => self.ipv6.insert(p.network().to_bits(), p.prefix_len(), route),
+        }
+    }
+
+    fn remove(&mut self, prefix: IpNet) -> Option<Route> {
+        match prefix {
+            IpNet::V4(p) => self.ipv4.remove(p.network().to_bits(), p.prefix_len()),
+            IpNet::V6(p) => self.ipv6.remove(p.network().to_bits(), p.prefix_len()),
+        }
+    }
 }
 
 /// The table is full, or the entry to delete is absent.
@@ -174,20 +198,17 @@ impl Routes {
         route: Route,
     ) -> Result<(), RouteError> {
         let router = self.routers.get_mut(usize::from(vr)).ok_or(RouteError::Absent)?;
-        let (is_new, count, size) = match prefix {
-            IpNet::V4(p) => (router.ipv4.get(&p).is_none(), &mut self.ipv4, self.size_ipv4),
-            IpNet::V6(p) => (router.ipv6.get(&p).is_none(), &mut self.ipv6, self.size_ipv6),
+        let (count, size) = match prefix {
+            IpNet::V4(_) => (&mut self.ipv4, self.size_ipv4),
+            IpNet::V6(_) => (&mut self.ipv6, self.size_ipv6),
         };
-        if is_new {
+        if router.get(prefix).is_none() {
             if *count >= size {
                 return Err(RouteError::Full);
             }
             *count += 1;
         }
-        let old = match prefix {
-            IpNet::V4(p) => router.ipv4.insert(p, route),
-            IpNet::V6(p) => router.ipv6.insert(p, route),
-        };
+        let old = router.insert(prefix, route);
         self.count_group(old, Some(route));
         Ok(())
     }
@@ -247,12 +268,11 @@ impl Routes {
     /// [`RouteError::Absent`].
     pub(crate) fn remove(&mut self, vr: u16, prefix: IpNet) -> Result<(), RouteError> {
         let router = self.routers.get_mut(usize::from(vr)).ok_or(RouteError::Absent)?;
-        let (removed, count) = match prefix {
-            IpNet::V4(p) => (router.ipv4.remove(&p), &mut self.ipv4),
-            IpNet::V6(p) => (router.ipv6.remove(&p), &mut self.ipv6),
-        };
-        let removed = removed.ok_or(RouteError::Absent)?;
-        *count -= 1;
+        let removed = router.remove(prefix).ok_or(RouteError::Absent)?;
+        match prefix {
+            IpNet::V4(_) => self.ipv4 -= 1,
+            IpNet::V6(_) => self.ipv6 -= 1,
+        }
         self.count_group(Some(removed), None);
         Ok(())
     }
@@ -260,28 +280,18 @@ impl Routes {
     /// The route of exactly this prefix.
     #[must_use]
     pub(crate) fn get(&self, vr: u16, prefix: IpNet) -> Option<Route> {
-        let router = self.routers.get(usize::from(vr))?;
-        match prefix {
-            IpNet::V4(p) => router.ipv4.get(&p).copied(),
-            IpNet::V6(p) => router.ipv6.get(&p).copied(),
-        }
+        self.routers.get(usize::from(vr))?.get(prefix).copied()
     }
 
-    /// The longest matching prefix and its route; `None` also when no tree is bound.
+    /// The length of the longest matching prefix and its route; `None` also when no tree is bound.
     #[must_use]
-    pub(crate) fn lookup(&self, vr: u16, destination: IpAddr) -> Option<(IpNet, Route)> {
+    pub(crate) fn lookup(&self, vr: u16, destination: IpAddr) -> Option<(u8, &Route)> {
         let router = self.routers.get(usize::from(vr))?;
         match destination {
             IpAddr::V4(_) if router.ipv4_tree == 0 => None,
             IpAddr::V6(_) if router.ipv6_tree == 0 => None,
-            IpAddr::V4(ip) => {
-                let (prefix, route) = router.ipv4.get_lpm(&Ipv4Net::from(ip))?;
-                Some((prefix.into(), *route))
-            }
-            IpAddr::V6(ip) => {
-                let (prefix, route) = router.ipv6.get_lpm(&Ipv6Net::from(ip))?;
-                Some((prefix.into(), *route))
-            }
+            IpAddr::V4(ip) => router.ipv4.lookup(ip.to_bits()),
+            IpAddr::V6(ip) => router.ipv6.lookup(ip.to_bits()),
         }
     }
 
@@ -340,8 +350,12 @@ impl Routes {
     /// All routes by virtual router, family and prefix.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, IpNet, Route)> {
         (0_u16..).zip(&self.routers).flat_map(|(vr, router)| {
-            let ipv4 = router.ipv4.iter().map(move |(p, route)| (vr, IpNet::V4(p), *route));
-            let ipv6 = router.ipv6.iter().map(move |(p, route)| (vr, IpNet::V6(p), *route));
+            let ipv4 = router.ipv4.iter().filter_map(move |(prefix, length, route)| {
+                Some((vr, network(Ipv4Addr::from_bits(prefix).into(), length)?, *route))
+            });
+            let ipv6 = router.ipv6.iter().filter_map(move |(prefix, length, route)| {
+                Some((vr, network(Ipv6Addr::from_bits(prefix).into(), length)?, *route))
+            });
             ipv4.chain(ipv6)
         })
     }
@@ -355,8 +369,7 @@ pub(crate) fn network(address: IpAddr, prefix_len: u8) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
+    use ipnet::Ipv4Net;
     use proptest::prelude::*;
 
     use super::*;
@@ -396,7 +409,7 @@ mod tests {
                 let want = naive.iter()
                     .filter(|((v, p), _)| *v == vr && p.contains(&ip))
                     .max_by_key(|((_, p), _)| p.prefix_len())
-                    .map(|((_, p), erif)| (IpNet::V4(*p), *erif));
+                    .map(|((_, p), erif)| (p.prefix_len(), *erif));
                 let got = routes.lookup(vr, ip.into()).map(|(p, route)| match route.action {
                     RouteAction::Local { erif } => (p, erif),
                     other => unreachable!("{other:?}"),
@@ -416,7 +429,7 @@ mod tests {
         routes.bind(0, Family::Ipv6, 1);
         assert_eq!(routes.lookup(0, IpAddr::from([10, 0, 0, 1])), None);
         routes.bind(0, Family::Ipv4, 1);
-        assert_eq!(routes.lookup(0, IpAddr::from([10, 0, 0, 1])), Some((prefix, ip2me())));
+        assert_eq!(routes.lookup(0, IpAddr::from([10, 0, 0, 1])), Some((32, &ip2me())));
     }
 
     // Would break: 255.255.255.255 or a default route would panic or be lost at the ends of the number space.
@@ -428,7 +441,7 @@ mod tests {
         {
             let prefix = network(ip.parse().unwrap(), len).unwrap();
             routes.insert(0, prefix, ip2me()).unwrap();
-            assert_eq!(routes.lookup(0, ip.parse().unwrap()).unwrap().0, prefix);
+            assert_eq!(routes.lookup(0, ip.parse().unwrap()).unwrap().0, prefix.prefix_len());
         }
         assert_eq!(network(IpAddr::from([0, 0, 0, 0]), 33), None);
     }

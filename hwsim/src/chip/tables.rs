@@ -1,7 +1,9 @@
 //! Everything that registers write and frames look up, in one place. `access` changes it, `pipeline` reads it.
 
-use emad::register::{Recr2, Rgcr, Ricnt, RitrCounter};
+use emad::Mac;
+use emad::register::{Rgcr, Ricnt, RitrCounter};
 
+use super::Punt;
 use super::adjacency::Adjacencies;
 use super::cpu::{TrapGroup, TrapTable};
 use super::fdb::Fdb;
@@ -9,15 +11,16 @@ use super::fid::{Classification, Fids};
 use super::flood::Flood;
 use super::lag::Lags;
 use super::multicast::MulticastRoutes;
+use super::multipath::Multipath;
 use super::neighbour::Neighbours;
 use super::personality::Personality;
 use super::pipeline::Decision;
 use super::policer::Policers;
-use super::port::Ports;
+use super::port::{LocalPort, Ports};
 use super::rif::{EgressVids, Rifs};
 use super::rif_counter::{Count, Counted};
 use super::route::Routes;
-use crate::packet::{BROADCAST, Frame};
+use crate::packet::BROADCAST;
 
 /// The chip's tables.
 #[derive(Debug, Clone)]
@@ -36,7 +39,7 @@ pub(crate) struct Tables {
     pub(crate) neighbours: Neighbours,
     pub(crate) adjacencies: Adjacencies,
     /// By which fields a packet takes one of several next hops.
-    pub(crate) multipath: Recr2,
+    pub(crate) multipath: Multipath,
     pub(crate) counted: Counted,
     pub(crate) traps: TrapTable,
     pub(crate) groups: Vec<TrapGroup>,
@@ -64,7 +67,7 @@ impl Tables {
             multicast: MulticastRoutes::default(),
             neighbours: Neighbours::default(),
             adjacencies: Adjacencies::new(personality.adjacencies),
-            multipath: Recr2::default(),
+            multipath: Multipath::default(),
             counted: Counted::new(personality.rifs),
             traps: TrapTable::default(),
             groups: vec![TrapGroup::default(); personality.trap_groups.into()],
@@ -77,18 +80,37 @@ impl Tables {
         self.groups.get(usize::from(group)).copied().unwrap_or_default()
     }
 
+    /// How a packet comes to the CPU.
+    pub(crate) fn punted(&self, port: LocalPort, trap_id: u16, decision: &Decision) -> Punt {
+        let found = self.traps.get(trap_id);
+        let group = found.and_then(|(_, state)| state.group).unwrap_or(0);
+        let settings = self.group(group);
+        Punt {
+            ingress_port: port,
+            ingress_lag: decision.lag,
+            vid: decision.vid,
+            fid: decision.fid,
+            rif: decision.rif,
+            trap_id,
+            trap: found.map_or("unknown", |(trap, _)| trap.name),
+            group,
+            tclass: settings.tclass,
+            policer: settings.policer,
+            policed: false,
+        }
+    }
+
     /// Counts a packet at the router interfaces by which it came and leaves.
-    pub(crate) fn count_routed(&mut self, decision: &Decision, bytes: &[u8]) {
+    pub(crate) fn count_routed(&mut self, decision: &Decision, dmac: Mac) {
         let set =
             |counter: RitrCounter| (counter.set_type == Ricnt::BASIC).then_some(counter.index);
         let left = decision.egress.iter().any(|egress| egress.hop.is_some());
         if let Some(passage) = decision.routed_in {
-            let dmac = Frame::parse(bytes).map(|frame| frame.dmac());
             let count = match dmac {
                 _ if passage.error => Count::Error,
                 _ if !left && decision.punt(self).is_none() => Count::Discard,
-                Some(BROADCAST) => Count::Broadcast,
-                Some(dmac) if dmac.is_multicast() => Count::Multicast,
+                BROADCAST => Count::Broadcast,
+                _ if dmac.is_multicast() => Count::Multicast,
                 _ => Count::Unicast,
             };
             let bound = self.rifs.get(passage.rif).and_then(|ritr| set(ritr.ingress_counter));

@@ -11,7 +11,8 @@ use super::be16;
 /// An IPv4 header that is sound.
 #[derive(Debug, Clone, Copy)]
 pub struct Ipv4<'a> {
-    header: &'a [u8],
+    header: &'a [u8; 20],
+    options: &'a [u8],
     payload: &'a [u8],
 }
 
@@ -19,18 +20,18 @@ impl<'a> Ipv4<'a> {
     /// Reads the header at the start of `bytes`; `None` if it is corrupted (see the head of this file).
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let first = *bytes.first()?;
-        let header_len = usize::from(first & 0x0f) * 4;
-        if first >> 4 != 4 || header_len < 20 || bytes.len() < header_len {
+        let (header, rest) = bytes.split_first_chunk::<20>()?;
+        let header_len = usize::from(header[0] & 0x0f) * 4;
+        if header[0] >> 4 != 4 || header_len < 20 {
             return None;
         }
-        let total = usize::from(be16(bytes, 2)?);
-        let (header, rest) = bytes.split_at(header_len);
-        if total < header_len || checksum(header) != 0 {
+        let (options, rest) = rest.split_at_checked(header_len - 20)?;
+        let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        if total < header_len || folded(sum(header) + sum(options)) != 0 {
             return None;
         }
         let payload = &rest[..rest.len().min(total - header_len)];
-        Some(Self { header, payload })
+        Some(Self { header, options, payload })
     }
 
     /// Source address.
@@ -72,7 +73,7 @@ impl<'a> Ipv4<'a> {
     /// Does the header carry the router-alert option (0x94)?
     #[must_use]
     pub fn router_alert(&self) -> bool {
-        let mut options = &self.header[20..];
+        let mut options = self.options;
         while let [kind, rest @ ..] = options {
             match (kind, rest) {
                 (0x94, _) => return true,
@@ -106,10 +107,19 @@ impl<'a> Ipv4<'a> {
 /// The Internet checksum (RFC 1071) over `bytes`; 0 over a header with a right checksum.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u32 = bytes
-        .chunks(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
-        .sum();
+    folded(sum(bytes))
+}
+
+/// Adds up words of 32 bits: each is two of 16, and where they are added does not count.
+#[inline]
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let words = words.iter().map(|word| u64::from(u32::from_be_bytes(*word)));
+    let rest = rest.iter().zip([24, 16, 8]).map(|(byte, shift)| u64::from(*byte) << shift);
+    words.sum::<u64>() + rest.sum::<u64>()
+}
+
+fn folded(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

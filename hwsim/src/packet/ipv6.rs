@@ -14,7 +14,7 @@ const OPTION_ROUTER_ALERT: u8 = 5;
 /// An IPv6 header that is sound.
 #[derive(Debug, Clone, Copy)]
 pub struct Ipv6<'a> {
-    header: &'a [u8],
+    header: &'a [u8; 40],
     hop_by_hop: &'a [u8],
     protocol: u8,
     payload: &'a [u8],
@@ -24,10 +24,10 @@ impl<'a> Ipv6<'a> {
     /// Reads the header at the start of `bytes`; `None` if it is corrupted (see the head of this file).
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        if bytes.len() < 40 || bytes[0] >> 4 != 6 {
+        let (header, rest) = bytes.split_first_chunk::<40>()?;
+        if header[0] >> 4 != 6 {
             return None;
         }
-        let (header, rest) = bytes.split_at(40);
         let mut packet = Self { header, hop_by_hop: &[], protocol: header[6], payload: rest };
         if let (HOP_BY_HOP, [next, len, ..]) = (header[6], rest) {
             let end = (usize::from(*len) + 1) * 8;
@@ -106,7 +106,7 @@ impl<'a> Ipv6<'a> {
     }
 }
 
-fn address_at(header: &[u8], at: usize) -> Ipv6Addr {
+fn address_at(header: &[u8; 40], at: usize) -> Ipv6Addr {
     let mut octets = [0; 16];
     octets.copy_from_slice(&header[at..at + 16]);
     Ipv6Addr::from(octets)

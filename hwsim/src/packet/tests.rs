@@ -91,13 +91,13 @@ fn a_routed_frame_is_sound_for_another_library() {
     for ttl in 2..=255 {
         let bytes = udp_frame(Some(7), ttl);
         let frame = Frame::parse(&bytes).unwrap();
-        let out = rewrite::egress(&frame, None, Some(hop));
+        let out = rewrite::egress(&frame, None, Some(hop)).to_vec();
         let (ethernet, rest) = Ethernet2Header::from_slice(&out).unwrap();
         assert_eq!((ethernet.destination, ethernet.source), ([4; 6], [6; 6]));
         let (header, _) = Ipv4Header::from_slice(rest).unwrap();
         assert_eq!(header.time_to_live, ttl - 1);
         assert_eq!(header.header_checksum, header.calc_header_checksum(), "ttl {ttl}");
-        let tagged = rewrite::egress(&frame, Some(9), Some(hop));
+        let tagged = rewrite::egress(&frame, Some(9), Some(hop)).to_vec();
         let sliced = SlicedPacket::from_ethernet(&tagged).unwrap();
         assert_eq!(sliced.vlan_ids()[0].value(), 9);
     }
@@ -109,8 +109,8 @@ fn a_bridged_frame_keeps_everything_but_its_tag() {
     let tagged = udp_frame(Some(7), 64);
     let plain = udp_frame(None, 64);
     let frame = Frame::parse(&tagged).unwrap();
-    assert_eq!(rewrite::egress(&frame, None, None), plain);
-    assert_eq!(rewrite::egress(&frame, Some(7), None), tagged);
+    assert_eq!(rewrite::egress(&frame, None, None).to_vec(), plain);
+    assert_eq!(rewrite::egress(&frame, Some(7), None).to_vec(), tagged);
 }
 
 proptest! {
@@ -131,7 +131,7 @@ proptest! {
             };
             prop_assert!(read.1.is_none() || bytes.len() > 34);
             let hop = NextHop { dmac: Mac([4; 6]), smac: Mac([6; 6]) };
-            let tagged = rewrite::egress(&frame, Some(1), Some(hop));
+            let tagged = rewrite::egress(&frame, Some(1), Some(hop)).to_vec();
             prop_assert_eq!(Frame::parse(&tagged).unwrap().vid(), Some(1));
         }
     }

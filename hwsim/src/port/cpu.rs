@@ -37,10 +37,10 @@ impl CpuSide {
     ///
     /// # Errors
     /// `EIO` or `ENETDOWN` while the netdev is down, `EBADFD` once it is deleted.
-    pub fn write(&self, frame: &Vec<u8>) -> io::Result<()> {
+    pub fn write(&self, frame: &[u8]) -> io::Result<()> {
         match self {
             CpuSide::Tap(tap) => tap.write(frame),
-            CpuSide::Peer(wire) => match wire.send(std::slice::from_ref(frame)).frames {
+            CpuSide::Peer(wire) => match wire.send([frame]).frames {
                 0 => Err(io::Error::from_raw_os_error(libc::ENETDOWN)),
                 _ => Ok(()),
             },

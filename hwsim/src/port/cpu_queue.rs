@@ -11,20 +11,27 @@ use crate::chip::LocalPort;
 /// Frames that one class can hold.
 const DEPTH: usize = 1024;
 
+/// Bytes of a frame whose memory is used again.
+const SMALL: usize = 2048;
+
 /// Bounded queues, one for each traffic class in use.
 #[derive(Debug, Default)]
 pub struct CpuQueue {
     classes: BTreeMap<u8, VecDeque<(LocalPort, Vec<u8>)>>,
     waiting: usize,
+    /// Memory of frames that are gone.
+    spare: Vec<Vec<u8>>,
     dropped: BTreeMap<u8, u64>,
 }
 
 impl CpuQueue {
     /// Queues a frame for the CPU-side netdev of `port`; drops it when its class is full.
-    pub fn push(&mut self, tclass: u8, port: LocalPort, frame: Vec<u8>) {
+    pub fn push(&mut self, tclass: u8, port: LocalPort, frame: &[u8]) {
         let queue = self.classes.entry(tclass).or_default();
         if queue.len() < DEPTH {
-            queue.push_back((port, frame));
+            let mut copy = self.spare.pop().unwrap_or_default();
+            copy.extend_from_slice(frame);
+            queue.push_back((port, copy));
             self.waiting += 1;
         } else {
             *self.dropped.entry(tclass).or_default() += 1;
@@ -39,6 +46,14 @@ impl CpuQueue {
         let frame = self.classes.values_mut().rev().find_map(VecDeque::pop_front)?;
         self.waiting -= 1;
         Some(frame)
+    }
+
+    /// Takes back the memory of a frame that was popped.
+    pub fn reuse(&mut self, mut frame: Vec<u8>) {
+        if frame.capacity() <= SMALL && self.spare.len() < DEPTH {
+            frame.clear();
+            self.spare.push(frame);
+        }
     }
 
     /// Whether no frame waits.
@@ -61,7 +76,7 @@ mod tests {
     fn the_highest_class_goes_first_in_order() {
         let mut queue = CpuQueue::default();
         for (tclass, byte) in [(1, 10), (2, 20), (1, 11), (7, 70), (2, 21)] {
-            queue.push(tclass, LocalPort(1), vec![byte]);
+            queue.push(tclass, LocalPort(1), &[byte]);
         }
         let order: Vec<u8> =
             std::iter::from_fn(|| queue.pop()).map(|(_, frame)| frame[0]).collect();
@@ -74,9 +89,9 @@ mod tests {
     fn a_full_class_costs_no_other_class() {
         let mut queue = CpuQueue::default();
         for _ in 0..DEPTH + 5 {
-            queue.push(1, LocalPort(1), Vec::new());
+            queue.push(1, LocalPort(1), &[]);
         }
-        queue.push(2, LocalPort(2), Vec::new());
+        queue.push(2, LocalPort(2), &[]);
         assert_eq!(queue.pop().unwrap().0, LocalPort(2));
         assert_eq!(queue.dropped(), &BTreeMap::from([(1, 5)]));
         assert_eq!(std::iter::from_fn(|| queue.pop()).count(), DEPTH);

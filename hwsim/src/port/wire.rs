@@ -163,21 +163,27 @@ impl Wire {
     }
 
     /// Sends frames in order. One that is refused does not hold up the others.
-    pub fn send(&self, frames: &[Vec<u8>]) -> Sent {
+    pub fn send<'a, T>(&self, frames: impl IntoIterator<Item = &'a T>) -> Sent
+    where
+        T: AsRef<[u8]> + ?Sized + 'a,
+    {
         // No offload is asked for: a header of zeros before every frame.
         let no_offload = [0_u8; VNET_LEN];
         let mut sent = Sent::default();
-        for chunk in frames.chunks(BATCH) {
-            let mut vectors: [[libc::iovec; 2]; BATCH] = std::array::from_fn(|slot| {
-                let frame = chunk.get(slot).map_or(&[][..], Vec::as_slice);
-                [vector(&no_offload), vector(frame)]
-            });
+        let mut frames = frames.into_iter();
+        loop {
+            let mut count = 0;
+            let mut vectors = [[vector(&no_offload), vector(&[])]; BATCH];
+            for (place, frame) in vectors.iter_mut().zip(frames.by_ref()) {
+                place[1] = vector(frame.as_ref());
+                count += 1;
+            }
             let mut messages: [libc::mmsghdr; BATCH] =
                 std::array::from_fn(|slot| message(&mut vectors[slot], None));
-            let mut todo = &mut messages[..chunk.len()];
+            let mut todo = &mut messages[..count];
             while !todo.is_empty() {
                 // SAFETY: every header points to two vectors, those to the header of zeros and to
-                // a frame of `chunk`; all outlive the call, and sendmmsg only reads them.
+                // a frame that is borrowed for `'a`; all outlive the call, and sendmmsg only reads them.
                 let answer = unsafe {
                     libc::sendmmsg(
                         self.fd.as_raw_fd(),
@@ -199,8 +205,10 @@ impl Wire {
                 };
                 todo = &mut todo[done..];
             }
+            if count < BATCH {
+                return sent;
+            }
         }
-        sent
     }
 }
 

@@ -9,16 +9,14 @@
 //!                        └─────────── Chip::transmit on 2 and 3
 //! ```
 
-use crate::chip::{Chip, Nanos, Output};
+use super::outbox::Outbox;
+use crate::chip::{Chip, Nanos};
 
-/// Adds the copies of a trapped report to `outputs`, which from `before` on are the chip's answer to one frame. A
+/// Adds the copies of `frame`, if it was a report and the CPU got it, to the outbox, which has the chip's answer to it. A
 /// report that the chip forwarded itself, or that its policer dropped, is left alone.
-pub(super) fn copy(chip: &mut Chip, now: Nanos, before: usize, outputs: &mut Vec<Output>) {
-    let Some([Output::Cpu { frame, punt, .. }]) = outputs.get(before..) else { return };
-    if !Chip::owes_copies(punt.trap_id) {
-        return;
-    }
-    for (port, copy) in chip.copies_of_report(punt, frame) {
-        chip.transmit(now, port, &copy, outputs);
+pub(super) fn copy(chip: &mut Chip, now: Nanos, frame: &[u8], outbox: &mut Outbox) {
+    let Some(punt) = outbox.lone_report() else { return };
+    for (port, copy) in chip.copies_of_report(&punt, frame) {
+        chip.transmit(now, port, &copy, outbox);
     }
 }

@@ -18,16 +18,16 @@ use std::time::Instant;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signalfd::SignalFd;
 
+use super::outbox::Outbox;
 use super::recordings::Recordings;
 use super::reports;
 use super::source::Source;
-use crate::chip::{LocalPort, Nanos, Output};
+use crate::chip::{LocalPort, Nanos};
 use crate::control::{self, Core, HostCounters};
 use crate::error::Error;
 use crate::port::Ports;
 use crate::port::carrier::Change;
 use crate::port::cpu::CpuSide;
-use crate::port::cpu_queue::CpuQueue;
 use crate::port::vnet::Incomplete;
 use crate::port::wire::{BATCH, Batch, MAX_FRAME, Unfit};
 use crate::protocol::{Datagram, MAX_DATAGRAM, datagrams};
@@ -57,14 +57,8 @@ pub(super) struct Switch {
     signals: SignalFd,
     epoll: Epoll,
     started: Instant,
-    /// Frames for the kernel's stack.
-    to_cpu: CpuQueue,
-    /// Frames for wires, by port number less one; empty between sources.
-    to_wire: Vec<Vec<Vec<u8>>>,
-    /// The ports whose `to_wire` is not empty.
-    touched: Vec<LocalPort>,
-    /// What the chip answered last; empty between frames.
-    outputs: Vec<Output>,
+    /// What the chip put out; without frames for wires between sources.
+    outbox: Outbox,
     batch: Batch,
     buffer: Vec<u8>,
     warned_unsegmented: bool,
@@ -102,7 +96,7 @@ impl Switch {
     ) -> Result<Switch, Error> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("make an epoll"))?;
         let switch = Switch {
-            to_wire: vec![Vec::new(); ports.ports.len()],
+            outbox: Outbox::new(ports.ports.len()),
             core,
             ports,
             server,
@@ -110,9 +104,6 @@ impl Switch {
             signals,
             epoll,
             started: Instant::now(),
-            to_cpu: CpuQueue::default(),
-            touched: Vec::new(),
-            outputs: Vec::new(),
             batch: Batch::new(),
             buffer: vec![0; MAX_FRAME.max(MAX_DATAGRAM)],
             warned_unsegmented: false,
@@ -140,7 +131,8 @@ impl Switch {
     pub(super) fn run(&mut self) -> Result<(), Error> {
         let mut ready = [EpollEvent::empty(); 128];
         loop {
-            let patience = if self.to_cpu.is_empty() { TICK.into() } else { EpollTimeout::ZERO };
+            let patience =
+                if self.outbox.to_cpu.is_empty() { TICK.into() } else { EpollTimeout::ZERO };
             let count = match self.epoll.wait(&mut ready, patience) {
                 Err(nix::Error::EINTR) => 0,
                 other => other.map_err(failed("wait for events"))?,
@@ -214,7 +206,7 @@ impl Switch {
 
     /// A batch of frames from a wire; whether more may wait.
     fn receive(&mut self, now: Nanos, local: LocalPort) -> bool {
-        let Switch { core, ports, batch, outputs, recordings, warned_unsegmented, .. } = self;
+        let Switch { core, ports, batch, outbox, recordings, warned_unsegmented, .. } = self;
         let Some(wire) = ports.get_mut(local).and_then(|port| port.wire.as_ref()) else {
             return false;
         };
@@ -225,9 +217,9 @@ impl Switch {
                 Ok(frame) => {
                     core.host.wire_in += 1;
                     recordings.wire(local, Direction::Out, frame);
-                    let before = outputs.len();
-                    core.chip.receive(now, local, frame, outputs);
-                    reports::copy(&mut core.chip, now, before, outputs);
+                    outbox.begin();
+                    core.chip.receive(now, local, frame, outbox);
+                    reports::copy(&mut core.chip, now, frame, outbox);
                 }
                 Err(unfit) => refuse(&mut core.host, warned_unsegmented, local, unfit),
             }
@@ -248,7 +240,7 @@ impl Switch {
 
     fn transmit_from_tap(&mut self, now: Nanos, local: LocalPort) {
         for _ in 0..SHARE {
-            let Switch { core, ports, outputs, recordings, buffer, .. } = self;
+            let Switch { core, ports, outbox, recordings, buffer, .. } = self;
             let cpu = ports.get_mut(local).and_then(|port| port.cpu.as_ref());
             let Some(CpuSide::Tap(tap)) = cpu else { break };
             match tap.read(buffer) {
@@ -256,7 +248,7 @@ impl Switch {
                     let frame = &buffer[..length.min(buffer.len())];
                     core.host.cpu_out += 1;
                     recordings.cpu(local, Direction::Out, frame);
-                    core.chip.transmit(now, local, frame, outputs);
+                    core.chip.transmit(now, local, frame, outbox);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -270,7 +262,7 @@ impl Switch {
     }
 
     fn transmit_from_peer(&mut self, now: Nanos, local: LocalPort) {
-        let Switch { core, ports, batch, outputs, recordings, warned_unsegmented, .. } = self;
+        let Switch { core, ports, batch, outbox, recordings, warned_unsegmented, .. } = self;
         let cpu = ports.get_mut(local).and_then(|port| port.cpu.as_ref());
         let Some(CpuSide::Peer(wire)) = cpu else { return };
         // An error is the peer's going down, which is the carrier's.
@@ -282,51 +274,37 @@ impl Switch {
                 Ok(frame) => {
                     core.host.cpu_out += 1;
                     recordings.cpu(local, Direction::Out, frame);
-                    core.chip.transmit(now, local, frame, outputs);
+                    core.chip.transmit(now, local, frame, outbox);
                 }
                 Err(unfit) => refuse(&mut core.host, warned_unsegmented, local, unfit),
             }
         }
     }
 
-    /// Sends what the chip put out: to wires now, to the CPU by and by.
+    /// Sends what the chip put out for wires.
     fn send_out(&mut self) {
-        for output in self.outputs.drain(..) {
-            match output {
-                Output::Wire { port, frame } => {
-                    let place = usize::from(port.0).checked_sub(1);
-                    let Some(queue) = place.and_then(|at| self.to_wire.get_mut(at)) else {
-                        continue;
-                    };
-                    if queue.is_empty() {
-                        self.touched.push(port);
-                    }
-                    queue.push(frame);
-                }
-                Output::Cpu { port, frame, punt } => self.to_cpu.push(punt.tclass, port, frame),
-            }
-        }
-        for local in self.touched.drain(..) {
-            let queue = &mut self.to_wire[usize::from(local.0) - 1];
-            match self.ports.get_mut(local).and_then(|port| port.wire.as_ref()) {
+        let Switch { core, ports, outbox, recordings, .. } = self;
+        for &local in outbox.touched() {
+            let frames = outbox.frames(local);
+            match ports.get_mut(local).and_then(|port| port.wire.as_ref()) {
                 Some(wire) => {
-                    for frame in queue.iter() {
-                        self.recordings.wire(local, Direction::In, frame);
+                    for frame in frames.clone() {
+                        recordings.wire(local, Direction::In, frame);
                     }
-                    let sent = wire.send(queue);
-                    self.core.host.wire_out += sent.frames as u64;
-                    self.core.host.wire_dropped += sent.dropped as u64;
+                    let sent = wire.send(frames);
+                    core.host.wire_out += sent.frames as u64;
+                    core.host.wire_dropped += sent.dropped as u64;
                 }
-                None => self.core.host.wire_dropped += queue.len() as u64,
+                None => core.host.wire_dropped += frames.count() as u64,
             }
-            queue.clear();
         }
+        outbox.clear();
     }
 
     /// Hands up to `budget` frames to the kernel's stack.
     fn feed_cpu(&mut self, budget: usize) {
         for _ in 0..budget {
-            let Some((local, frame)) = self.to_cpu.pop() else { break };
+            let Some((local, frame)) = self.outbox.to_cpu.pop() else { break };
             let Some(port) = self.ports.get_mut(local) else { continue };
             match port.cpu.as_ref().map(|cpu| cpu.write(&frame)) {
                 Some(Ok(())) => {
@@ -335,6 +313,7 @@ impl Switch {
                 }
                 Some(Err(_)) | None => self.core.host.cpu_down_dropped += 1,
             }
+            self.outbox.to_cpu.reuse(frame);
         }
     }
 
@@ -418,7 +397,7 @@ impl Switch {
                 }
             }
             Datagram::Json(request) => {
-                core.host.cpu_queue_dropped.clone_from(self.to_cpu.dropped());
+                core.host.cpu_queue_dropped.clone_from(self.outbox.to_cpu.dropped());
                 datagrams(control::answer(core, &self.ports.ports, now, request))
             }
             Datagram::Unknown => {

@@ -106,7 +106,7 @@ impl Access<'_> {
         ensure!(!recr2.pp, "Settings of one port are not modelled");
         let inner = recr2.inner_header_enables.len() + recr2.inner_fields.len();
         ensure!(inner == 0, "Packets inside tunnels are not modelled");
-        self.tables.multipath = recr2.clone();
+        self.tables.multipath.write(recr2.clone());
         Ok(())
     }
 

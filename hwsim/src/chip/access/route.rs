@@ -206,14 +206,18 @@ impl Access<'_> {
             rauhtd.filter_fields & Rauhtd::FILTER_RIF != 0,
         );
         let mut records: Vec<RauhtdRecord> = Vec::new();
-        let hosts = self.tables.neighbours.iter_mut().filter(|(rif, dip, neighbour)| {
+        let neighbours = &mut self.tables.neighbours;
+        let hosts = neighbours.iter().filter(|(rif, dip, neighbour)| {
             Family::from(*dip) == family
                 && (!by_a || neighbour.activity == rauhtd.entry_a)
                 && (!by_rif || *rif == rauhtd.entry_rif)
         });
-        for (rif, dip, neighbour) in hosts.take(wanted * per_record) {
-            let a = neighbour.activity;
-            if rauhtd.op == RauhtdOp::DumpAndClear {
+        let hosts = hosts.map(|(rif, dip, neighbour)| (rif, dip, neighbour.activity));
+        let hosts: Vec<_> = hosts.take(wanted * per_record).collect();
+        for (rif, dip, a) in hosts {
+            if rauhtd.op == RauhtdOp::DumpAndClear
+                && let Some(neighbour) = neighbours.get_mut(rif, dip)
+            {
                 neighbour.activity = false;
             }
             match dip {

@@ -7,6 +7,7 @@ use emad::register::{Ritr, RitrType};
 
 use super::router::Packet;
 use super::{Egress, Flow, Walk};
+use crate::chip::neighbour::Neighbour;
 use crate::chip::rif;
 use crate::chip::route::RouteTrap;
 use crate::chip::trace::Recorder;
@@ -18,7 +19,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
     pub(super) fn forward_by_group(
         &mut self,
         irif: &'a Ritr,
-        packet: Packet,
+        packet: &Packet,
         first: u32,
         size: u16,
     ) {
@@ -37,7 +38,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
             self.hit(id::NEXTHOP_MISS);
             return;
         };
-        self.decision.adjacency = Some(index);
+        self.decision.adjacency = (!adjacency.activity).then_some(index);
         if self.diverted(adjacency.trap, id::BLACKHOLE_NEXTHOP) == Flow::Go {
             self.forward(irif, packet, adjacency.erif, Some(adjacency.mac));
         }
@@ -63,7 +64,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
     pub(super) fn forward(
         &mut self,
         irif: &'a Ritr,
-        packet: Packet,
+        packet: &Packet,
         erif: u16,
         next_hop: Option<Mac>,
     ) {
@@ -97,7 +98,13 @@ impl<'a, R: Recorder> Walk<'a, R> {
             return;
         }
 
-        let Some(dmac) = next_hop.or_else(|| self.neighbour(packet, erif)) else { return };
+        let (dmac, awakes) = match next_hop {
+            Some(mac) => (mac, false),
+            None => match self.neighbour(packet, erif) {
+                Some(neighbour) => (neighbour.mac, !neighbour.activity),
+                None => return,
+            },
+        };
         if packet.hops <= 1 {
             self.hit(id::TTL_TOO_SMALL);
             return;
@@ -108,14 +115,14 @@ impl<'a, R: Recorder> Walk<'a, R> {
         }
         self.same_rif = erif == irif.rif;
         self.decision.routed_out = Some((erif, packet.len));
-        if next_hop.is_none() {
+        if awakes {
             self.decision.neighbour = Some((erif, packet.destination));
         }
         self.leave_by(egress, NextHop { dmac, smac: egress.if_mac });
     }
 
-    /// The MAC of the neighbour that a packet is for; `None`: there is none, or it has other plans with it.
-    fn neighbour(&mut self, packet: Packet, erif: u16) -> Option<Mac> {
+    /// The neighbour that a packet is for; `None`: there is none, or it has other plans with it.
+    fn neighbour(&mut self, packet: &Packet, erif: u16) -> Option<Neighbour> {
         let neighbour = self.tables.neighbours.get(erif, packet.destination).copied();
         self.step(
             "neighbour",
@@ -132,7 +139,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
             self.discard("neighbour_discard");
             return None;
         }
-        (self.diverted(neighbour.trap, id::NEXTHOP_MISS) == Flow::Go).then_some(neighbour.mac)
+        (self.diverted(neighbour.trap, id::NEXTHOP_MISS) == Flow::Go).then_some(neighbour)
     }
 
     fn leave_by(&mut self, egress: &'a Ritr, hop: NextHop) {

@@ -31,6 +31,16 @@ impl Key {
         }
     }
 
+    /// Appends those bytes that count, of which `wanted` has a bit each, the lowest for the first.
+    pub(super) fn put_some(&mut self, wanted: u8, bytes: &[u8]) {
+        if u32::from(wanted).count_ones() as usize == bytes.len() {
+            return self.put(true, bytes);
+        }
+        for (place, byte) in bytes.iter().enumerate() {
+            self.put(wanted >> place & 1 == 1, &[*byte]);
+        }
+    }
+
     /// All of them.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
@@ -45,14 +55,20 @@ pub(super) fn folded(bytes: &[u8], seed: u32) -> u32 {
 
 /// CRC-32 of IEEE 802.3, whose register starts at the inverse of `seed`.
 pub(super) fn crc32(bytes: &[u8], seed: u32) -> u32 {
-    !bytes.iter().fold(!seed, |crc, byte| {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let crc = words.iter().fold(!seed, |crc, word| {
+        let [a, b, c, d] = (crc ^ u32::from_le_bytes(*word)).to_le_bytes().map(usize::from);
+        CRC_TABLES[3][a] ^ CRC_TABLES[2][b] ^ CRC_TABLES[1][c] ^ CRC_TABLES[0][d]
+    });
+    !rest.iter().fold(crc, |crc, byte| {
         let [low, ..] = crc.to_le_bytes();
-        (crc >> 8) ^ CRC_TABLE[usize::from(low ^ byte)]
+        (crc >> 8) ^ CRC_TABLES[0][usize::from(low ^ byte)]
     })
 }
 
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
+/// What a byte does to the register, and what it does with one, two and three more bytes behind it.
+static CRC_TABLES: [[u32; 256]; 4] = {
+    let mut tables = [[0; 256]; 4];
     let mut index = 0;
     let mut value = 0_u32;
     while index < 256 {
@@ -62,11 +78,21 @@ const CRC_TABLE: [u32; 256] = {
             crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
             bit += 1;
         }
-        table[index] = crc;
+        tables[0][index] = crc;
         index += 1;
         value += 1;
     }
-    table
+    let mut behind = 1;
+    while behind < 4 {
+        let mut index = 0;
+        while index < 256 {
+            let crc: u32 = tables[behind - 1][index];
+            tables[behind][index] = (crc >> 8) ^ tables[0][(crc & 0xff) as usize];
+            index += 1;
+        }
+        behind += 1;
+    }
+    tables
 };
 
 #[cfg(test)]

@@ -14,23 +14,24 @@ use crate::packet::L3;
 impl<R: Recorder> Walk<'_, R> {
     /// The index of the next hop in a group.
     pub(super) fn pick_adjacency(&self, first: u32, size: u16) -> u32 {
-        first.saturating_add(self.multipath_hash() % u32::from(size.max(1)))
+        match size {
+            0 | 1 => first,
+            _ => first.saturating_add(self.multipath_hash() % u32::from(size)),
+        }
     }
 
     fn multipath_hash(&self) -> u32 {
-        let recr2 = &self.tables.multipath;
-        let header = |number: u8| recr2.outer_header_enables.contains(&number);
-        let field = |number: u8| recr2.outer_fields.contains(&number);
+        let settings = &self.tables.multipath;
+        let header = |number: u8| settings.header(number);
+        let field = |number: u8| settings.field(number);
         let (mut from, mut to, mut both) = (Key::new(), Key::new(), Key::new());
         let (protocol, transport, ports) = match self.l3 {
             L3::Ipv4(ip) => {
                 let has_ports = matches!(ip.protocol(), TCP | UDP);
                 let counts = header(if has_ports { Recr2::IPV4_TCP_UDP } else { Recr2::IPV4 });
-                for (number, byte) in (Recr2::IPV4_SIP..).zip(ip.source().octets()) {
-                    from.put(counts && field(number), &[byte]);
-                }
-                for (number, byte) in (Recr2::IPV4_DIP..).zip(ip.destination().octets()) {
-                    to.put(counts && field(number), &[byte]);
+                if counts {
+                    from.put_some(settings.fields(Recr2::IPV4_SIP, 4), &ip.source().octets());
+                    to.put_some(settings.fields(Recr2::IPV4_DIP, 4), &ip.destination().octets());
                 }
                 both.put(counts && field(Recr2::IPV4_PROTOCOL), &[ip.protocol()]);
                 let transport = if ip.is_later_fragment() { &[][..] } else { ip.payload() };
@@ -46,8 +47,8 @@ impl<R: Recorder> Walk<'_, R> {
                     let octets = address.octets();
                     let (high, low) = octets.split_at(8);
                     key.put(counts && field(first), high);
-                    for (number, byte) in (rest..).zip(low) {
-                        key.put(counts && field(number), &[*byte]);
+                    if counts {
+                        key.put_some(settings.fields(rest, 8), low);
                     }
                 }
                 both.put(counts && field(Recr2::IPV6_NEXT_HEADER), &[ip.protocol()]);
@@ -63,11 +64,12 @@ impl<R: Recorder> Walk<'_, R> {
             to.put(ports && field(Recr2::DPORT), &[*d0, *d1]);
         }
         let ends = (from.bytes(), to.bytes());
-        let (first, second) = if recr2.sh && ends.0 > ends.1 { (ends.1, ends.0) } else { ends };
+        let (first, second) =
+            if settings.is_symmetric() && ends.0 > ends.1 { (ends.1, ends.0) } else { ends };
         if first.is_empty() && second.is_empty() && both.bytes().is_empty() {
             return 0;
         }
-        let mut hash = crc32(first, recr2.seed);
+        let mut hash = crc32(first, settings.seed());
         hash = crc32(second, hash);
         crc32(both.bytes(), hash)
     }

@@ -7,7 +7,7 @@ use emad::register::Ritr;
 use super::{Flow, Walk, control};
 use crate::chip::multicast;
 use crate::chip::rif_counter::Passage;
-use crate::chip::route::{RouteAction, RouteTrap};
+use crate::chip::route::{self, RouteAction, RouteTrap};
 use crate::chip::trace::Recorder;
 use crate::chip::traps::id;
 use crate::packet::{BROADCAST, L3};
@@ -63,7 +63,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
                     hops: ip.ttl(),
                     len: ip.total_len().into(),
                 };
-                self.route_ip(ritr, packet, &failed, &classes);
+                self.route_ip(ritr, &packet, &failed, &classes);
             }
             L3::Ipv6(ip) => {
                 let multicast = ip.destination().is_multicast();
@@ -82,7 +82,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
                     hops: ip.hop_limit(),
                     len: ip.total_len(),
                 };
-                self.route_ip(ritr, packet, &failed, &classes);
+                self.route_ip(ritr, &packet, &failed, &classes);
             }
             // copies of flooded frames that are not IP concern the bridge alone
             L3::Other if self.frame.dmac().is_multicast() => {}
@@ -116,7 +116,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
         router && interface
     }
 
-    fn route_ip(&mut self, ritr: &'a Ritr, packet: Packet, failed: &Traps, classes: &Traps) {
+    fn route_ip(&mut self, ritr: &'a Ritr, packet: &Packet, failed: &Traps, classes: &Traps) {
         self.decision.routed_in = Some(Passage { rif: ritr.rif, len: packet.len, error: false });
         for check in failed.iter() {
             if self.hit(check) != Flow::Go {
@@ -134,7 +134,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
         }
     }
 
-    fn route_multicast(&mut self, ritr: &'a Ritr, packet: Packet, flow: Flow) {
+    fn route_multicast(&mut self, ritr: &'a Ritr, packet: &Packet, flow: Flow) {
         let (vr, irif) = (ritr.virtual_router, ritr.rif);
         let entry = self.tables.multicast.lookup(vr, irif, packet.source, packet.destination);
         let trap = entry.and_then(multicast::trap_id);
@@ -154,7 +154,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
         }
     }
 
-    fn route_unicast(&mut self, ritr: &'a Ritr, packet: Packet, mut flow: Flow) {
+    fn route_unicast(&mut self, ritr: &'a Ritr, packet: &Packet, mut flow: Flow) {
         let link_local = match packet.destination {
             IpAddr::V4(_) => false,
             IpAddr::V6(ip) => ip.is_unicast_link_local(),
@@ -172,7 +172,12 @@ impl<'a, R: Recorder> Walk<'a, R> {
             "route",
             "ralue",
             || format!("vr {vr} {}", packet.destination),
-            || found.map_or("no route".into(), |(prefix, route)| format!("{prefix} {route:?}")),
+            || {
+                found.map_or("no route".into(), |(length, route)| {
+                    let prefix = route::network(packet.destination, length);
+                    format!("{} {route:?}", prefix.expect("found by it"))
+                })
+            },
         );
         let Some((_, route)) = found else {
             if flow == Flow::Go {
@@ -206,7 +211,7 @@ impl<'a, R: Recorder> Walk<'a, R> {
         }
     }
 
-    fn take(&mut self, ritr: &'a Ritr, packet: Packet, action: RouteAction) {
+    fn take(&mut self, ritr: &'a Ritr, packet: &Packet, action: RouteAction) {
         match action {
             RouteAction::Remote { adjacency_index, ecmp_size } => {
                 self.forward_by_group(ritr, packet, adjacency_index, ecmp_size);
