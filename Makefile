@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench bench-baseline soak fuzz dist deb book lint fmt clippy clean
+.PHONY: help demo test test-all bench baseline soak fuzz dist deb book lint fmt clippy clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -32,7 +32,7 @@ bench: ## benchmarks, one JSON object a line
 		selftests/bench/failover || [ $$? = 4 ])
 
 BASELINE = selftests/bench/instructions/baseline.txt
-bench-baseline: ## the table of instructions and allocations anew, after a change that is meant to cost more or less
+baseline: ## the table of instructions and allocations anew, after a change that is meant to cost more or less
 	$(call timed,selftests/lib/install.sh test >&2; cargo build --release -p instructions; \
 		selftests/bench/instructions/count $(TARGET)/release/instructions >$(TARGET)/baseline.txt; \
 		mv $(TARGET)/baseline.txt $(BASELINE); git --no-pager diff --stat $(BASELINE))

@@ -22,7 +22,7 @@ costs_no_more() {
 	if text=$("$PY" -ISB "$BENCH/figures.py" hold "$BASELINE" "$FIGURES" "$1" 2>&1); then
 		note "${text//$'\n'/$'\n'# }"
 	else
-		fail "${text//$'\n'/; }. If that is meant: make bench-baseline"
+		fail "${text//$'\n'/; }. If that is meant: make baseline"
 	fi
 }
 pieces() { awk '!/^#/ { print $1 }' "$1" | sort; }
@@ -51,5 +51,5 @@ PROGRAM=$BIN/instructions
 command -v valgrind >/dev/null 2>&1 || unable "valgrind is not installed"
 "$BENCH/count" "$PROGRAM" >"$FIGURES" 2>"$RUN/count.log" || give_up "nothing was counted" count
 table=$(head -n 1 "$BASELINE") here=$(head -n 1 "$FIGURES")
-[ "$table" = "$here" ] || unable "the table is of ${table#\# }, this is ${here#\# }: make bench-baseline, best without another change"
+[ "$table" = "$here" ] || unable "the table is of ${table#\# }, this is ${here#\# }: make baseline, best without another change"
 tests_run "$@"
