@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench soak fuzz dist deb book lint fmt clippy clean
+.PHONY: help demo test test-all bench baseline soak fuzz dist deb book lint fmt clippy clean
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -22,7 +22,7 @@ test: ## what a change must pass: format, lints, tests, register vectors, networ
 	@begun=$$SECONDS; selftests/suite test; selftests/suite totals; \
 		code=$$?; echo "make test: $$((SECONDS - begun)) s" >&2; exit $$code
 
-test-all: ## test, and short fuzzes, the programs built once more elsewhere, the book, a soak of ten minutes, the newest kernel
+test-all: ## test, and short fuzzes, instruction counts, the programs built once more elsewhere, the book, a soak of ten minutes, the newest kernel
 	@begun=$$SECONDS; echo "make test-all: make test, then the rest"; failed=0; \
 		$(MAKE) test || failed=1; selftests/suite extra || failed=1; selftests/suite totals || failed=1; \
 		echo "make test-all: $$((SECONDS - begun)) s" >&2; exit $$failed
@@ -30,6 +30,12 @@ test-all: ## test, and short fuzzes, the programs built once more elsewhere, the
 bench: ## benchmarks, one JSON object a line
 	$(call timed,selftests/lib/install.sh test >&2; $(build); for program in pipeline-rate forward-rate punt-rate wire-rate; do cargo run -q --release -p hwsim --example $$program; done; \
 		selftests/bench/failover || [ $$? = 4 ])
+
+BASELINE = selftests/bench/instructions/baseline.txt
+baseline: ## the table of instructions and allocations anew, after a change that is meant to cost more or less
+	$(call timed,selftests/lib/install.sh test >&2; cargo build --release -p instructions; \
+		selftests/bench/instructions/count $(TARGET)/release/instructions >$(TARGET)/baseline.txt; \
+		mv $(TARGET)/baseline.txt $(BASELINE); git --no-pager diff --stat $(BASELINE))
 
 soak: ## random changes on a running switch for SOAK_SECONDS (600); a million writes in the fault laboratory (LAB_TRANSACTIONS)
 	$(call timed,selftests/lib/install.sh test; $(build); selftests/soak.sh; \

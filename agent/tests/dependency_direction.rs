@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The simulator and the agent share nothing but `emad`, and the oracle shares nothing with anybody: neither could judge
-//! the other otherwise. Tests may join them, so development dependencies have a list of their own; `fuzz` is nothing but a test, and
-//! nothing depends on it.
+//! the other otherwise. Tests may join them, so development dependencies have a list of their own; `fuzz` and
+//! `instructions` are nothing but tests, and nothing depends on them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -31,6 +31,11 @@ const ALLOWED: &[(&str, &str)] = &[
     ("fuzz", "hwsim"),
     ("fuzz", "netlink-packet-devlink"),
     ("hwsim", "emad"),
+    ("instructions", "firsthop"),
+    ("instructions", "firsthop-asic"),
+    ("instructions", "firsthop-model"),
+    ("instructions", "firsthop-netlink"),
+    ("instructions", "hwsim"),
 ];
 
 const ALLOWED_IN_TESTS: &[(&str, &str)] = &[

@@ -29,7 +29,7 @@ build) ;;
 book) need python3 python3 ;;
 fuzz) need g++ g++ ;;
 uml) need make make; need flex flex; need bison bison; need bc bc; need xz xz-utils; need perl perl-base ;;
-test) need_python; need ip iproute2; need unshare util-linux; need sysctl procps; want setcap libcap2-bin; want_daemons; want nft nftables; want mandoc mandoc; want promtool prometheus; want lintian lintian; want shellcheck shellcheck; want debootstrap debootstrap; want strace strace ;;
+test) need_python; need ip iproute2; need unshare util-linux; need sysctl procps; want setcap libcap2-bin; want_daemons; want nft nftables; want mandoc mandoc; want promtool prometheus; want lintian lintian; want shellcheck shellcheck; want debootstrap debootstrap; want strace strace; want valgrind valgrind ;;
 demo) need_python; need ip iproute2; need unshare util-linux; want keepalived keepalived ;;
 *) say "unknown set '$1': build, test, demo, book, fuzz or uml"; exit 1 ;;
 esac
