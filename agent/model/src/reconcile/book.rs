@@ -1,24 +1,32 @@
 //! Who wants which row. Rows such as routes are wanted by several objects; a row goes when the last of them lets go.
 //!
 //! ```text
-//!   row ─▶ object ─▶ Some(content): wanted
+//!   object ─▶ row ─▶ Some(content): wanted
 //!                    None:          in the object's care until it is gone from the chip
+//!   row ─▶ object, or several
 //! ```
+//!
+//! A row that somebody wants is in nobody's care only to see it go.
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-
-use serde::{Deserialize, Serialize};
 
 use crate::chip::{Entry, Key};
 use crate::plan::Object;
 
-/// Wanted rows by key and by object.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Wanted rows by object and by key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Book {
-    wants: BTreeMap<Key, BTreeMap<Object, Option<Entry>>>,
-    rows: BTreeMap<Object, BTreeSet<Key>>,
+    rows: BTreeMap<Object, Rows>,
+    /// The first of those that have a row in their care.
+    carers: BTreeMap<Key, Object>,
+    /// All of them, where there are several.
+    shared: BTreeMap<Key, BTreeSet<Object>>,
 }
+
+/// What one object has in its care.
+type Rows = BTreeMap<Key, Option<Entry>>;
 
 impl Book {
     /// Replaces what an object wants. Rows that it wanted stay in its care while `in_chip` says so, unless another object has
@@ -29,24 +37,26 @@ impl Book {
         entries: Vec<Entry>,
         in_chip: impl Fn(&Key) -> bool,
     ) -> Vec<Key> {
+        let wanted: BTreeMap<Key, Entry> =
+            entries.into_iter().map(|entry| (entry.key(), entry)).collect();
+        let rows = self.rows.remove(&object).unwrap_or_default();
+        let (gone, fresh) = differences(&rows, wanted);
+        self.rows.extend((!rows.is_empty()).then_some((object, rows)));
         let mut left = Vec::new();
-        for key in self.rows.remove(&object).unwrap_or_default() {
-            let Some(wants) = self.wants.get_mut(&key) else { continue };
-            wants.remove(&object);
-            if !wants.is_empty() {
+        for key in gone {
+            if self.shared.contains_key(&key) {
+                self.let_go(object, &key);
                 left.push(key);
-                continue;
-            }
-            self.wants.remove(&key);
-            if in_chip(&key) {
+            } else if in_chip(&key) {
                 self.book(object, key, None);
+            } else {
+                self.let_go(object, &key);
             }
         }
-        for entry in entries {
-            self.book(object, entry.key(), Some(entry));
+        for (key, entry) in fresh {
+            self.relieve(object, &key);
+            self.book(object, key, Some(entry));
         }
-        let kept = self.rows.get(&object);
-        left.retain(|key| kept.is_none_or(|kept| !kept.contains(key)));
         left
     }
 
@@ -55,55 +65,86 @@ impl Book {
         self.book(object, key, None);
     }
 
-    /// Whoever had the row in its care only to see it go, need not any more when somebody wants it.
     fn book(&mut self, object: Object, key: Key, entry: Option<Entry>) {
-        let wants = self.wants.entry(key.clone()).or_default();
-        if entry.is_some() {
-            let relieved: Vec<Object> =
-                wants.iter().filter(|(_, entry)| entry.is_none()).map(|(o, _)| *o).collect();
-            for other in relieved {
-                wants.remove(&other);
-                if let Some(rows) = self.rows.get_mut(&other) {
-                    rows.remove(&key);
-                    if rows.is_empty() {
-                        self.rows.remove(&other);
-                    }
-                }
+        match self.carers.entry(key.clone()) {
+            Vacant(place) => {
+                place.insert(object);
+            }
+            Occupied(mut first) if *first.get() != object => {
+                let all = self.shared.entry(key.clone()).or_default();
+                all.extend([*first.get(), object]);
+                first.insert(object.min(*first.get()));
+            }
+            Occupied(_) => {}
+        }
+        self.rows.entry(object).or_default().insert(key, entry);
+    }
+
+    /// Whoever else had the row in its care only to see it go, need not any more.
+    fn relieve(&mut self, object: Object, key: &Key) {
+        let idle = |other: &Object| *other != object && self.own(*other, key) == Some(None);
+        for other in self.owners(key).filter(idle).collect::<Vec<_>>() {
+            self.let_go(other, key);
+        }
+    }
+
+    fn let_go(&mut self, object: Object, key: &Key) {
+        if let Occupied(mut rows) = self.rows.entry(object) {
+            rows.get_mut().remove(key);
+            if rows.get().is_empty() {
+                rows.remove();
             }
         }
-        wants.insert(object, entry);
-        self.rows.entry(object).or_default().insert(key);
+        let Some(all) = self.shared.get_mut(key) else {
+            self.carers.remove(key);
+            return;
+        };
+        all.remove(&object);
+        if let Some(first) = all.first() {
+            self.carers.insert(key.clone(), *first);
+        }
+        if all.len() < 2 {
+            self.shared.remove(key);
+        }
     }
 
     /// The part of the objects that are not very many. Of a row that one of the many wants as well, that stays known.
     pub(super) fn without_bulk(&self) -> Self {
-        let rows = self.rows.iter().filter(|(object, _)| !object.is_bulk());
-        let rows: BTreeMap<Object, BTreeSet<Key>> =
-            rows.map(|(object, keys)| (*object, keys.clone())).collect();
-        let keys: BTreeSet<&Key> = rows.values().flatten().collect();
-        let of = |key: &Key| Some((key.clone(), self.wants.get(key)?.clone()));
-        let wants = keys.into_iter().filter_map(of).collect();
-        Self { wants, rows }
+        let few = self.rows.iter().filter(|(object, _)| !object.is_bulk());
+        let mut part = Self::default();
+        for key in few.flat_map(|(_, rows)| rows.keys()) {
+            for owner in self.owners(key) {
+                part.book(owner, key.clone(), self.own(owner, key).flatten().cloned());
+            }
+        }
+        part
     }
 
     /// Some object has the row in its care.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.wants.contains_key(key)
+        self.carers.contains_key(key)
     }
 
     /// The content that a row should have; None: it should be empty.
     pub(super) fn wanted(&self, key: &Key) -> Option<&Entry> {
-        self.wants.get(key)?.values().find_map(Option::as_ref)
+        self.owners(key).find_map(|owner| self.own(owner, key)?)
+    }
+
+    /// What an object wants of a row that is in its care.
+    fn own(&self, object: Object, key: &Key) -> Option<Option<&Entry>> {
+        self.rows.get(&object)?.get(key).map(Option::as_ref)
     }
 
     /// The objects that have a row in their care.
     pub(super) fn owners(&self, key: &Key) -> impl Iterator<Item = Object> {
-        self.wants.get(key).into_iter().flat_map(|wants| wants.keys().copied())
+        let all = self.shared.get(key);
+        let one = if all.is_none() { self.carers.get(key) } else { None };
+        all.into_iter().flatten().chain(one).copied()
     }
 
     /// All rows in anybody's care.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.wants.keys()
+        self.carers.keys()
     }
 
     /// The objects that have rows in their care.
@@ -119,17 +160,33 @@ impl Book {
     /// The rows in an object's care that nobody else wants with another content, with that content. Of the others it may not even say
     /// what they should hold: whoever wants them may have found since that it can't be.
     pub(super) fn wants(&self, object: Object) -> impl Iterator<Item = (&Key, Option<&Entry>)> {
-        self.rows(object).filter_map(move |key| {
-            let wanted = self.wanted(key);
-            let own = self.wants.get(key)?.get(&object)?.as_ref();
-            (own == wanted).then_some((key, wanted))
-        })
+        let rows = self.rows.get(&object).into_iter().flatten();
+        rows.map(|(key, own)| (key, own.as_ref()))
+            .filter(|(key, own)| !self.shared.contains_key(*key) || self.wanted(key) == *own)
     }
 
     /// The rows in an object's care.
     pub(super) fn rows(&self, object: Object) -> impl Iterator<Item = &Key> {
-        self.rows.get(&object).into_iter().flatten()
+        self.rows.get(&object).into_iter().flat_map(BTreeMap::keys)
     }
+}
+
+/// The rows that are not wanted any more, and those that are wanted now, or otherwise than before. Both go through their rows once: most
+/// often nothing differs.
+fn differences(rows: &Rows, wanted: BTreeMap<Key, Entry>) -> (Vec<Key>, Vec<(Key, Entry)>) {
+    let (mut gone, mut fresh) = (Vec::new(), Vec::new());
+    let mut rows = rows.iter().peekable();
+    for (key, entry) in wanted {
+        while let Some((former, _)) = rows.next_if(|(former, _)| **former < key) {
+            gone.push(former.clone());
+        }
+        let same = rows.next_if(|(former, _)| **former == key);
+        if same.is_none_or(|(_, former)| former.as_ref() != Some(&entry)) {
+            fresh.push((key, entry));
+        }
+    }
+    gone.extend(rows.map(|(former, _)| former.clone()));
+    (gone, fresh)
 }
 
 #[cfg(test)]
