@@ -83,6 +83,11 @@ impl Book {
     /// Whoever else had the row in its care only to see it go, need not any more.
     fn relieve(&mut self, object: Object, key: &Key) {
         let idle = |other: &Object| *other != object && self.own(*other, key) == Some(None);
+        // if one of them wants it, all do
+        let first = self.carers.get(key).filter(|first| idle(first) || **first == object);
+        if first.is_none() {
+            return;
+        }
         for other in self.owners(key).filter(idle).collect::<Vec<_>>() {
             self.let_go(other, key);
         }
