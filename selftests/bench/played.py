@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,20 +27,28 @@ WORK = tempfile.mkdtemp(prefix="played.")
 RUNS = int(os.environ.get("FH_RUNS", 3))
 PORTS = 100
 ZEBRA = "/usr/lib/frr/zebra"
+LIMIT = 300  # seconds until something that is waited for does not come any more
 STORMS = 4  # how often a recorded storm is said in a run
 
 
-def report(name, value, unit, *, target=None, least=False, absolute=False, peer=None, peer_value=None, **more):
-    """One line of the result. `target` is what the value must not exceed, or with `least` what it must reach; where there is a peer it is
-    the ratio's, unless the target is `absolute`.
-    """
+def report(name, value, unit, *, target=None, least=False, peer=None, peer_value=None, **more):
+    """One line of the result. `target` is what the value must not exceed, or with `least` what it must reach."""
     line = {"name": name, "value": round(value, 4), "unit": unit}
     if peer:
         line |= {"peer": peer, "peer_value": round(peer_value, 4), "ratio": round(value / peer_value, 3)}
     if target is not None:
-        compared = line["ratio"] if peer and not absolute else value
-        line |= {"target": target, "met": compared >= target if least else compared <= target}
+        line |= {"target": round(target, 4), "met": value >= target if least else value <= target}
     print(json.dumps(line | more), flush=True)
+
+
+def until(condition):
+    """Waits for a condition; its value."""
+    end = time.monotonic() + LIMIT
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{condition} is not met")
+        time.sleep(0.0005)
+    return value
 
 
 class Kernel:
@@ -118,15 +125,16 @@ class Daemon(Process):
         self.begun = time.monotonic()
         super().__init__(
             os.path.join(BIN, "firsthopd"), *hwsim, "--socket", self.path, *options, env=kernel.environment)
-        while True:
-            try:
-                self.agent = Agent(self.path, 300)
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                time.sleep(0.0005)
+        self.agent = until(self.connected)
+
+    def connected(self):
+        try:
+            return Agent(self.path, LIMIT)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     def synced(self):
-        self.agent.call("Wait", object="synced", timeout_ms=300_000)
+        self.agent.call("Wait", object="synced", timeout_ms=LIMIT * 1000)
 
     def status(self):
         return self.agent.call("Status")["status"]
@@ -155,8 +163,7 @@ class Zebra(Process):
         super().__init__(
             ZEBRA, "-i", directory + "/pid", "-z", directory + "/api", "--vty_socket", directory, "-u", "frr", "-g", "frr",
             env=kernel.environment, stdout=subprocess.DEVNULL)
-        while b"254/32" not in self.ask(f"show interface {last}"):
-            time.sleep(0.001)
+        until(lambda: b"254/32" in self.ask(f"show interface {last}"))
         self.took = time.monotonic() - self.begun
 
     def ask(self, command):
@@ -201,9 +208,9 @@ def times(function):
 
 
 def in_ms(seconds):
-    """Value and spread of a row in milliseconds."""
-    return {"value": statistics.median(seconds) * 1e3, "unit": "ms"}, {
-        "runs": len(seconds), "lowest": round(min(seconds) * 1e3, 2), "highest": round(max(seconds) * 1e3, 2)}
+    """What a row says of its runs."""
+    lowest, highest = (round(bound(seconds) * 1e3, 2) for bound in (min, max))
+    return {"value": statistics.median(seconds) * 1e3, "unit": "ms", "runs": len(seconds), "lowest": lowest, "highest": highest}
 
 
 def dump_by_iproute2(kernel):
@@ -239,14 +246,13 @@ def row_resync(kernel, switch):
             took = times(resync)
             if switch.writes() != written:
                 raise RuntimeError(f"{scene}: a resync wrote {switch.writes() - written} times")
-        value, spread = in_ms(took)
-        size = links(scene)
-        points.append((size, value["value"]))
+        row, size = in_ms(took), links(scene)
+        points.append((size, row["value"]))
         peer = statistics.median(times(lambda: dump_by_iproute2(kernel))) * 1e3
-        report(f"resync_{size}_links", **value, target=1.5, peer="ip -d -j link show; ip -j addr show", peer_value=peer, **spread)
+        report(f"resync_{size}_links", **row, target=1.5 * peer, peer="ip -d -j link show; ip -j addr show", peer_value=peer)
         if os.path.exists(ZEBRA):
             zebra = statistics.median(times(lambda: start_of_zebra(kernel, scene)[0])) * 1e3
-            report(f"resync_{size}_links_zebra", **value, peer="zebra's start", peer_value=zebra)
+            report(f"resync_{size}_links_zebra", **row, peer="zebra's start", peer_value=zebra)
     report("resync_growth", exponent(points), "exponent", target=1.1)
 
 
@@ -272,7 +278,7 @@ def row_intake(kernel, switch):
         value, spread = statistics.median(rates), {"runs": RUNS, "lowest": round(rates[0]), "highest": round(rates[-1])}
         points.append((int(scene), 1 / value))
         target = {"target": 50_000, "least": True} if scene == scenes()[-1] else {}
-        report(f"intake_{scene}_interfaces", value, "messages/s", absolute=True, peer="ip monitor", peer_value=peer, **target, **spread)
+        report(f"intake_{scene}_interfaces", value, "messages/s", peer="ip monitor", peer_value=peer, **target, **spread)
     report("intake_growth", exponent(points), "exponent", target=0.1)
 
 
@@ -298,22 +304,22 @@ def row_program(kernel, switch):
             return start(path)
 
         runs = [program(switch.path) for _ in range(RUNS)]
-        value, spread = in_ms([run[0] for run in runs])
-        points.append((count, value["value"]))
+        row = in_ms([run[0] for run in runs])
+        points.append((count, row["value"]))
         sizes.append((count, runs[-1][3]))
         target = {"target": 1000} if count == 4000 else {}
-        report(f"program_{count}", **value, **target, writes=runs[-1][1], **spread)
+        report(f"program_{count}", **row, **target, writes=runs[-1][1])
 
         again = [start(switch.path, runs[-1][2]) for _ in range(RUNS)]
-        value, spread = in_ms([run[0] for run in again])
-        restarts.append((count, value["value"]))
-        report(f"restart_{count}", **value, **({"target": 300} if count == 4000 else {}), writes=max(run[1] for run in again), **spread)
+        row = in_ms([run[0] for run in again])
+        restarts.append((count, row["value"]))
+        report(f"restart_{count}", **row, **({"target": 300} if count == 4000 else {}), writes=max(run[1] for run in again))
 
         with Slow(switch.path) as slow, Slow(switch.path, "one-at-a-time") as serial:
-            value, spread = in_ms([program(slow.path)[0]])
+            row = in_ms([program(slow.path)[0]])
             peer = program(serial.path)[0] * 1e3
-            report(f"program_{count}_slow_chip", **value, peer="one transaction at a time", peer_value=peer,
-                   **({"target": 1 / 16} if count == 4000 else {}))
+            report(f"program_{count}_slow_chip", **row, peer="one write at a time", peer_value=peer,
+                   **({"target": peer / 16} if count == 4000 else {}))
     report("program_growth", exponent(points), "exponent", target=1.1)
     report("restart_growth", exponent(restarts), "exponent", target=1.1)
     (few, small), (many, large) = sizes[0], sizes[-1]

@@ -62,13 +62,9 @@ impl Reading {
         answer: Result<Register, AsicError>,
     ) -> Result<(), AsicError> {
         match self.questions.remove(&id) {
-            Some(Question::Rows(mut keys)) => {
-                let last = keys.pop();
+            Some(Question::Rows(keys)) => {
                 for key in keys {
                     self.note(key, answer.clone(), session.dialect())?;
-                }
-                if let Some(key) = last {
-                    self.note(key, answer, session.dialect())?;
                 }
             }
             Some(Question::Page) => {

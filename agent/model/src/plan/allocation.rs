@@ -145,9 +145,8 @@ impl Allocation {
         if let Some(vr) = self.vr(table) {
             return Ok(vr);
         }
-        let mut free = self.vrs.free(0..limits.virtual_routers).map(VrId);
-        let unused = free.find(|vr| !applied.rifs().any(|rif| rif.vr == *vr));
-        drop(free);
+        let is_unused = |vr: &VrId| !applied.rifs().any(|rif| rif.vr == *vr);
+        let unused = self.vrs.free(0..limits.virtual_routers).map(VrId).find(is_unused);
         let vr = unused.ok_or(Reason::VrTableFull)?;
         self.vrs.claim(table, vr.0);
         Ok(vr)
@@ -169,9 +168,9 @@ impl Allocation {
         if let Some(fid) = self.fid(bridge) {
             return Ok(fid);
         }
-        let mut free = self.fids.free(*Fid::DOT1D.start()..Fid::DOT1D.end() + 1).map(Fid);
-        let unused = free.find(|fid| !applied.rifs().any(|rif| rif.kind.fid() == *fid));
-        drop(free);
+        let range = *Fid::DOT1D.start()..Fid::DOT1D.end() + 1;
+        let is_unused = |fid: &Fid| !applied.rifs().any(|rif| rif.kind.fid() == *fid);
+        let unused = self.fids.free(range).map(Fid).find(is_unused);
         let fid = unused.ok_or(Reason::FidTableFull)?;
         self.fids.claim(bridge, fid.0);
         Ok(fid)

@@ -39,9 +39,7 @@ impl Book {
     ) -> Vec<Key> {
         let wanted: BTreeMap<Key, Entry> =
             entries.into_iter().map(|entry| (entry.key(), entry)).collect();
-        let rows = self.rows.remove(&object).unwrap_or_default();
-        let (gone, fresh) = differences(&rows, wanted);
-        self.rows.extend((!rows.is_empty()).then_some((object, rows)));
+        let (gone, fresh) = differences(self.rows.get(&object), wanted);
         let mut left = Vec::new();
         for key in gone {
             if self.shared.contains_key(&key) {
@@ -178,9 +176,9 @@ impl Book {
 
 /// The rows that are not wanted any more, and those that are wanted now, or otherwise than before. Both go through their rows once: most
 /// often nothing differs.
-fn differences(rows: &Rows, wanted: BTreeMap<Key, Entry>) -> (Vec<Key>, Vec<(Key, Entry)>) {
+fn differences(rows: Option<&Rows>, wanted: BTreeMap<Key, Entry>) -> (Vec<Key>, Vec<(Key, Entry)>) {
     let (mut gone, mut fresh) = (Vec::new(), Vec::new());
-    let mut rows = rows.iter().peekable();
+    let mut rows = rows.into_iter().flatten().peekable();
     for (key, entry) in wanted {
         while let Some((former, _)) = rows.next_if(|(former, _)| **former < key) {
             gone.push(former.clone());
